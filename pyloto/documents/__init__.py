@@ -1,0 +1,42 @@
+"""The repository layer: a narrow port to a document database, with two adapters."""
+
+from .errors import AlreadyExists, InvalidDocument, NotFound, PreconditionFailed, Unavailable
+from .port import (
+    DELETE_FIELD,
+    DOCUMENT_ID,
+    SERVER_TIMESTAMP,
+    ArrayUnion,
+    Create,
+    Delete,
+    DocumentStore,
+    Query,
+    Set,
+    Snapshot,
+    Update,
+    Write,
+    WriteResult,
+)
+from .registry import get_store, use_store
+
+__all__ = [
+    "DELETE_FIELD",
+    "DOCUMENT_ID",
+    "SERVER_TIMESTAMP",
+    "AlreadyExists",
+    "ArrayUnion",
+    "Create",
+    "Delete",
+    "DocumentStore",
+    "InvalidDocument",
+    "NotFound",
+    "PreconditionFailed",
+    "Query",
+    "Set",
+    "Snapshot",
+    "Unavailable",
+    "Update",
+    "Write",
+    "WriteResult",
+    "get_store",
+    "use_store",
+]

@@ -1,0 +1,237 @@
+"""Settings, grouped by owner and read from the environment; `.env.example` lists every variable.
+
+A `.env` beside `manage.py` is read where it exists; what the environment already holds wins.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import load_dotenv
+
+from pyloto import env
+from pyloto.embedded_valkey import socket_url
+from pyloto.observability.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(os.environ.get("PYLOTO_ENV_FILE", BASE_DIR / ".env"))
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.secret("DJANGO_SECRET_KEY")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+ROOT_URLCONF = "pyloto.urls"
+WSGI_APPLICATION = "pyloto.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+RUN_DIR = Path(env.text("PYLOTO_RUN_DIR", str(BASE_DIR / "run")))  # databases, sockets and files of the embedded mode
+
+INSTALLED_APPS = [
+    "pyloto",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_celery_beat",
+    "pyloto.documents",
+    "audit",
+    "profiles",
+    "ai",
+    "conversations",
+    "exports",
+]
+
+MIDDLEWARE = [
+    "pyloto.observability.correlation.CorrelationMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "pyloto" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "pt-br"
+LOCALE_PATHS = [BASE_DIR / "pyloto" / "locale"]
+TIME_ZONE = "America/Sao_Paulo"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = DEBUG  # a try-out needs no collectstatic
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": RUN_DIR / "files"}},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# Django's own tables: users, permissions, admin log, beat schedule. SQLite unless DATABASE_URL names a PostgreSQL.
+_SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+}
+DATABASES = {
+    "default": dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{RUN_DIR}/django.sqlite3")),
+    # The embedded documents: a file of their own. FULL: a webhook is answered 200 only once its messages are on disk.
+    "documents": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": RUN_DIR / "documents.sqlite3",
+        "OPTIONS": {
+            **_SQLITE_OPTIONS,
+            "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;",
+        },
+    },
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
+DATABASE_ROUTERS = ["pyloto.documents.router.DocumentsRouter"]
+
+# --- Browser security -------------------------------------------------------------------------------------------------
+SECURE_COOKIES = env.flag("SECURE_COOKIES", not DEBUG)  # off only where the admin is served over plain HTTP
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", not DEBUG)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come over plain HTTP
+X_FRAME_OPTIONS = "DENY"
+if env.flag("BEHIND_TLS_PROXY", False):  # only where the proxy strips this header from what clients send
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- DRF --------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Documents --------------------------------------------------------------------------------------------------------
+DOCUMENTS_BACKEND = env.choice("DOCUMENTS_BACKEND", "embedded", {"embedded", "firestore"})
+FIRESTORE_PROJECT = env.text("FIRESTORE_PROJECT")
+FIRESTORE_DATABASE = env.text("FIRESTORE_DATABASE", "(default)")
+if DOCUMENTS_BACKEND == "firestore" and not FIRESTORE_PROJECT:
+    raise ImproperlyConfigured("DOCUMENTS_BACKEND=firestore needs FIRESTORE_PROJECT")
+
+# --- Redis and Celery -------------------------------------------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL", socket_url(RUN_DIR))  # unset: the embedded Valkey that `manage.py dev` starts
+CELERY_BROKER_URL = (
+    REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL
+)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,  # above the hard time limit of any task
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    "global_keyprefix": env.text("CELERY_KEY_PREFIX", "pyloto:"),
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ETA_TASK_LIMIT = 1000  # rings with a countdown held by one worker
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000
+CELERY_TASK_SOFT_TIME_LIMIT = 45
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "turns"
+CELERY_TASK_ROUTES = {"conversations.tasks.sweep": {"queue": "sweep"}}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+SWEEP_SECONDS = env.seconds("SWEEP_SECONDS", 10, minimum=1)
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "conversations.tasks.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS.total_seconds()},
+    },
+    "session-timeouts": {
+        "task": "conversations.tasks.check_session_timeouts",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 300},
+    },
+}
+
+# --- Deduplication ----------------------------------------------------------------------------------------------------
+DEDUPE_BACKEND = env.text("DEDUPE_BACKEND", "redis")  # "redis" (an outage stops intake) or "firestore"; checked at start
+DEDUPE_TTL_DAYS = env.number("DEDUPE_TTL_DAYS", 8, minimum=1)  # Meta retries for up to 7 days
+
+# --- Privacy ----------------------------------------------------------------------------------------------------------
+# "version:base64", newest first: "2:…,1:…". The first one is written; all are read.
+PRIVACY_PEPPERS = env.secret("PRIVACY_PEPPERS")
+PRIVACY_KEYS = env.secret("PRIVACY_KEYS")
+
+# --- WhatsApp ---------------------------------------------------------------------------------------------------------
+WHATSAPP_APP_SECRET = env.secret("WHATSAPP_APP_SECRET")
+WHATSAPP_APP_SECRET_PREVIOUS = env.text("WHATSAPP_APP_SECRET_PREVIOUS")  # accepted too, while the secret is rotated
+WHATSAPP_VERIFY_TOKEN = env.secret("WHATSAPP_VERIFY_TOKEN")
+WHATSAPP_ACCESS_TOKEN = env.secret("WHATSAPP_ACCESS_TOKEN")
+WHATSAPP_PHONE_NUMBER_IDS = env.items("WHATSAPP_PHONE_NUMBER_IDS")  # the numbers that are ours
+WHATSAPP_GRAPH_URL = env.text("WHATSAPP_GRAPH_URL", "https://graph.facebook.com")
+WHATSAPP_GRAPH_VERSION = env.text("WHATSAPP_GRAPH_VERSION", "v26.0")
+WHATSAPP_WEBHOOK_MAX_BYTES = 4 * 1024 * 1024  # Meta sends up to 3 MB
+ZERO_TRUST_MODE = env.flag("ZERO_TRUST_MODE", True)  # false skips the signature check; refused unless DEBUG
+if not ZERO_TRUST_MODE and not DEBUG:
+    raise ImproperlyConfigured("ZERO_TRUST_MODE=false is for development: it needs DEBUG=true")
+if not WHATSAPP_PHONE_NUMBER_IDS:
+    raise ImproperlyConfigured("WHATSAPP_PHONE_NUMBER_IDS must name the number this installation answers for")
+
+# --- Turns and outbox -------------------------------------------------------------------------------------------------
+TURN_QUIET_SECONDS = env.seconds("TURN_QUIET_SECONDS", 3)  # a turn starts when the customer has paused this long
+TURN_MAX_SECONDS = env.seconds("TURN_MAX_SECONDS", 15)  # ... or when the first message has waited this long
+OUTBOX_STALE_SECONDS = env.seconds("OUTBOX_STALE_SECONDS", 30, minimum=1)  # above the client's longest request
+OUTBOX_UNKNOWN_SECONDS = env.seconds("OUTBOX_UNKNOWN_SECONDS", 120, minimum=1)  # wait for the status of a doubtful send
+DELIVERY_DESK_WHATSAPP = env.text("DELIVERY_DESK_WHATSAPP")  # the external number for deliveries, as customers read it
+
+# --- Simulator (development only) -------------------------------------------------------------------------------------
+SIMULATOR_URL = env.text("SIMULATOR_URL")  # set by `manage.py dev`; the page is refused unless DEBUG
+
+# --- Logs -------------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOGGING_CONFIG = None  # configured here, once, by structlog's bridge
+LOGGING = logging_config(LOG_LEVEL)
+
+UNFOLD = {"SITE_TITLE": "Pyloto", "SITE_HEADER": "Pyloto", "SITE_SYMBOL": "forum", "SHOW_VIEW_ON_SITE": False}
