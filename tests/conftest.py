@@ -1,0 +1,71 @@
+"""Stores and servers for the tests. `tests.settings` has set the environment before anything of Django loads."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.conf import settings
+
+from pyloto.documents import DocumentStore, use_store
+from tests.lab.emulator import EmulatorMissing, FirestoreEmulator
+from tests.lab.valkey import ValkeyServer
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The embedded store is a database alias: whoever asks for it may use both aliases, with real commits."""
+    for item in items:
+        if {"store", "embedded_store"} & set(getattr(item, "fixturenames", ())):
+            marker = pytest.mark.django_db(databases=["default", "documents"], transaction=True)
+            item.add_marker(marker, append=False)
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator() -> Iterator[FirestoreEmulator]:
+    """The official emulator, started once, at the first test that asks for it."""
+    try:
+        emulator = FirestoreEmulator.start(project=settings.FIRESTORE_PROJECT)
+    except EmulatorMissing as exc:
+        if os.environ.get("REQUIRE_EMULATORS") == "1":
+            pytest.fail(str(exc))
+        pytest.skip(str(exc))
+    with emulator:
+        yield emulator
+
+
+@pytest.fixture
+def embedded_store() -> Iterator[DocumentStore]:
+    from pyloto.documents.embedded import EmbeddedStore
+
+    with use_store(EmbeddedStore()) as store:
+        yield store
+
+
+@pytest.fixture
+def firestore_store(firestore_emulator: FirestoreEmulator) -> Iterator[DocumentStore]:
+    from pyloto.documents.firestore import FirestoreStore
+
+    firestore_emulator.clear()
+    with use_store(FirestoreStore(project=firestore_emulator.project, database="(default)")) as store:
+        yield store
+
+
+@pytest.fixture(params=["embedded", "firestore"])
+def store(request: pytest.FixtureRequest) -> DocumentStore:
+    """Each test that asks for it runs on both adapters, empty at its start."""
+    return request.getfixturevalue(f"{request.param}_store")
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    with ValkeyServer.start(settings.RUN_DIR) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(valkey_server: ValkeyServer) -> Iterator[redis.Redis]:
+    """A client of the real server that `settings.REDIS_URL` names, empty at the test's start."""
+    with redis.Redis.from_url(settings.REDIS_URL, decode_responses=True) as client:
+        client.flushall()
+        yield client
