@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import redis
 from django.conf import settings
 
 from pyloto.documents import DocumentStore, use_store
-from tests.lab.emulator import EmulatorMissing, FirestoreEmulator
-from tests.lab.valkey import ValkeyServer
+from pyloto.processes import Runner
+from tests.lab import emulator
+from tests.lab.valkey import start_valkey
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,16 +24,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def firestore_emulator() -> Iterator[FirestoreEmulator]:
+def runner() -> Iterator[Runner]:
+    """Starts the servers of the tests; none of them outlives the tests, whatever ends those."""
+    with Runner(settings.RUN_DIR / "logs") as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(runner: Runner) -> Iterator[emulator.FirestoreEmulator]:
     """The official emulator, started once, at the first test that asks for it."""
-    try:
-        emulator = FirestoreEmulator.start(project=settings.FIRESTORE_PROJECT)
-    except EmulatorMissing as exc:
-        if os.environ.get("REQUIRE_EMULATORS") == "1":
-            pytest.fail(str(exc))
-        pytest.skip(str(exc))
-    with emulator:
-        yield emulator
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(emulator.firestore_emulator(runner, project=settings.FIRESTORE_PROJECT))
+        except emulator.EmulatorMissing as exc:
+            if os.environ.get("REQUIRE_EMULATORS") == "1":
+                pytest.fail(str(exc))
+            pytest.skip(str(exc))
+        yield running
 
 
 @pytest.fixture
@@ -43,7 +52,7 @@ def embedded_store() -> Iterator[DocumentStore]:
 
 
 @pytest.fixture
-def firestore_store(firestore_emulator: FirestoreEmulator) -> Iterator[DocumentStore]:
+def firestore_store(firestore_emulator: emulator.FirestoreEmulator) -> Iterator[DocumentStore]:
     from pyloto.documents.firestore import FirestoreStore
 
     firestore_emulator.clear()
@@ -58,13 +67,12 @@ def store(request: pytest.FixtureRequest) -> DocumentStore:
 
 
 @pytest.fixture(scope="session")
-def valkey_server() -> Iterator[ValkeyServer]:
-    with ValkeyServer.start(settings.RUN_DIR) as server:
-        yield server
+def valkey_server(runner: Runner) -> None:
+    start_valkey(runner, settings.RUN_DIR)
 
 
 @pytest.fixture
-def valkey(valkey_server: ValkeyServer) -> Iterator[redis.Redis]:
+def valkey(valkey_server: None) -> Iterator[redis.Redis]:
     """A client of the real server that `settings.REDIS_URL` names, empty at the test's start."""
     with redis.Redis.from_url(settings.REDIS_URL, decode_responses=True) as client:
         client.flushall()

@@ -1,18 +1,17 @@
-"""The official Firestore emulator, as a process of the tests."""
+"""The official Firestore emulator, as a child of a runner."""
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import time
-import urllib.error
 import urllib.request
-from pathlib import Path
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pyloto.processes import ProcessError, Runner
 
 HOW_TO_GET_IT = (
-    "The Firestore emulator is missing: tests of the Firestore adapter need `gcloud` with the component "
+    "The Firestore emulator is missing, so the Firestore adapter stays untested here. It needs `gcloud` with the component "
     "`cloud-firestore-emulator` and Java 11 or newer (Debian: google-cloud-cli, google-cloud-cli-firestore-emulator and "
     "openjdk-17-jre-headless; elsewhere: `gcloud components install cloud-firestore-emulator`), or a running one named by "
     "FIRESTORE_EMULATOR_HOST."
@@ -24,39 +23,10 @@ class EmulatorMissing(RuntimeError):
     """It is not installed, or did not start."""
 
 
+@dataclass(frozen=True)
 class FirestoreEmulator:
-    """A running emulator; `FIRESTORE_EMULATOR_HOST` names it while it runs, so that clients find it."""
-
-    def __init__(self, host: str, project: str, process: subprocess.Popen[bytes] | None) -> None:
-        self.host = host
-        self.project = project
-        self.process = process
-
-    @classmethod
-    def start(cls, *, project: str, log: Path | None = None) -> Self:
-        """Start one on a free port, or use the one that `FIRESTORE_EMULATOR_HOST` names. Raises `EmulatorMissing`."""
-        if host := os.environ.get("FIRESTORE_EMULATOR_HOST"):
-            return cls(host, f"{project}-{os.getpid()}", None)
-        if not shutil.which("gcloud") or not shutil.which("java"):
-            raise EmulatorMissing(HOW_TO_GET_IT)
-        host = f"127.0.0.1:{free_port()}"
-        with open(log or os.devnull, "ab") as output:
-            process = subprocess.Popen(
-                ["gcloud", "emulators", "firestore", "start", f"--host-port={host}", "--quiet"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # gcloud starts Java as its child: they end as one group
-            )
-        emulator = cls(host, project, process)
-        deadline = time.monotonic() + START_SECONDS
-        while not emulator.answers():
-            if process.poll() is not None or time.monotonic() > deadline:
-                emulator.stop()
-                raise EmulatorMissing(f"`gcloud emulators firestore start` did not come up. {HOW_TO_GET_IT}")
-            time.sleep(0.1)
-        os.environ["FIRESTORE_EMULATOR_HOST"] = host
-        return emulator
+    host: str
+    project: str
 
     def answers(self) -> bool:
         try:
@@ -71,25 +41,29 @@ class FirestoreEmulator:
         with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30):
             pass
 
-    def stop(self) -> None:
-        if self.process is None:
-            return
-        if os.environ.get("FIRESTORE_EMULATOR_HOST") == self.host:
-            del os.environ["FIRESTORE_EMULATOR_HOST"]
-        try:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        except ProcessLookupError:
-            self.process.wait()
 
-    def __enter__(self) -> Self:
-        return self
+@contextmanager
+def firestore_emulator(runner: Runner, *, project: str) -> Iterator[FirestoreEmulator]:
+    """One on a free port, or the one that `FIRESTORE_EMULATOR_HOST` names, with a project of this process's own.
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
+    The variable names it meanwhile, so that clients and children find it. Raises `EmulatorMissing`.
+    """
+    if host := os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        yield FirestoreEmulator(host, f"{project}-{os.getpid()}")
+        return
+    if not shutil.which("gcloud") or not shutil.which("java"):
+        raise EmulatorMissing(HOW_TO_GET_IT)
+    emulator = FirestoreEmulator(f"127.0.0.1:{free_port()}", project)
+    runner.start("firestore", ["gcloud", "emulators", "firestore", "start", f"--host-port={emulator.host}", "--quiet"])
+    try:
+        runner.wait_until("firestore", emulator.answers, timeout_seconds=START_SECONDS)
+    except ProcessError as exc:
+        raise EmulatorMissing(f"{exc}\n{HOW_TO_GET_IT}") from exc
+    os.environ["FIRESTORE_EMULATOR_HOST"] = emulator.host
+    try:
+        yield emulator
+    finally:
+        del os.environ["FIRESTORE_EMULATOR_HOST"]
 
 
 def free_port() -> int:

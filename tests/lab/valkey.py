@@ -1,43 +1,22 @@
-"""The embedded Valkey for tests, at the socket that the settings name."""
+"""The embedded Valkey of a run directory, as a child of a runner."""
 
-import subprocess
-import time
 from pathlib import Path
-from typing import Self
 
 import redis
 
 from pyloto.embedded_valkey import server_command, socket_url
+from pyloto.processes import Runner
 
 
-class ValkeyServer:
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
+def start_valkey(runner: Runner, run_dir: Path, *, durable: bool = False) -> None:
+    """Start it and wait until it answers."""
+    runner.start("valkey", server_command(run_dir, durable=durable))
+    with redis.Redis.from_url(socket_url(run_dir)) as client:
+        runner.wait_until("valkey", lambda: answers(client), timeout_seconds=20)
 
-    @classmethod
-    def start(cls, run_dir: Path) -> Self:
-        """Start it and wait until it answers."""
-        command = server_command(run_dir, durable=False)
-        server = cls(subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True))
-        deadline = time.monotonic() + 15
-        with redis.Redis.from_url(socket_url(run_dir)) as client:
-            while True:
-                try:
-                    client.ping()
-                except redis.ConnectionError:
-                    if time.monotonic() > deadline or server.process.poll() is not None:
-                        server.stop()
-                        raise
-                    time.sleep(0.02)
-                else:
-                    return server
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=10)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
