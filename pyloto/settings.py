@@ -116,6 +116,14 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
 DATABASE_ROUTERS = ["pyloto.documents.router.DocumentsRouter"]
 
+# Identities, for at most 60 s in each process; nothing else is cached.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    }
+}
+
 # --- Browser security -------------------------------------------------------------------------------------------------
 SECURE_COOKIES = env.flag("SECURE_COOKIES", not DEBUG)  # off only where the admin is served over plain HTTP
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
@@ -170,6 +178,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_POOL_START_METHOD = "spawn"  # gRPC does not survive a fork
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ETA_TASK_LIMIT = 1000  # rings with a countdown held by one worker
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000
@@ -231,7 +240,6 @@ SIMULATOR_URL = env.text("SIMULATOR_URL")  # set by `manage.py dev`; the page is
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
-LOGGING_CONFIG = None  # configured here, once, by structlog's bridge
-LOGGING = logging_config(LOG_LEVEL)
+LOGGING = logging_config(LOG_LEVEL)  # JSON lines; applied by Django in every process
 
 UNFOLD = {"SITE_TITLE": "Pyloto", "SITE_HEADER": "Pyloto", "SITE_SYMBOL": "forum", "SHOW_VIEW_ON_SITE": False}

@@ -1,0 +1,263 @@
+"""From the bytes of a delivery to durable documents: what the webhook does before it answers 200."""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from conversations.dedupe import DedupeStore, Reservation
+from conversations.models import Actor, Direction, Message, MessageState, Quarantined
+from conversations.stores import ConversationStore, QuarantineStore, due, write_results
+from conversations.whatsapp.signature import Undecodable, decode_delivery
+from conversations.whatsapp.split import (
+    InboundItem,
+    InboundMessage,
+    ProviderError,
+    StatusUpdate,
+    Unreadable,
+    provider_key,
+    split_delivery,
+)
+from profiles.services import Resolved, find_user_key, resolve_senders
+from pyloto.documents import Create, Update
+from pyloto.errors import TransientError
+from pyloto.observability.alerts import alert
+from pyloto.privacy.fields import encrypt
+from pyloto.privacy.hashing import digest
+
+log = structlog.get_logger(__name__)
+conversations = ConversationStore()
+quarantine = QuarantineStore()
+
+QUARANTINE_INLINE_MAX = 700_000  # characters; a document holds 1 MiB
+SWEEP_AFTER = timedelta(seconds=15)  # a message that nobody was rung for is found by the sweeper after this
+
+
+class DuplicateInFlight(TransientError):
+    """Another request is storing the same message: only its success may be answered 200."""
+
+
+@dataclass
+class Receipt:
+    """What became of one delivery. `rings` holds how long each conversation's worker shall wait."""
+
+    items: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    unreadable: int = 0
+    by_type: Counter[str] = field(default_factory=Counter)
+    rings: dict[str, timedelta] = field(default_factory=dict)
+    statuses_seen: dict[str, datetime] = field(default_factory=dict)  # {phone_number_id: newest time of Meta's}
+
+
+def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime, correlation_id: str) -> Receipt:
+    """Store all that a signed delivery holds. On return everything is durable and marked as done.
+
+    Raises `TransientError` (the store or the dedupe store did not answer, or a duplicate is in flight): nothing may
+    be answered 200 then, Meta will send it again.
+    """
+    try:
+        envelope = decode_delivery(body)
+    except Undecodable as exc:
+        return _quarantine_body(body, str(exc), received_at=received_at, correlation_id=correlation_id)
+    items = list(split_delivery(envelope, our_numbers=settings.WHATSAPP_PHONE_NUMBER_IDS))
+    keys = sorted({provider_key(item.wamid) for item in items if isinstance(item, InboundMessage)})
+    token = secrets.token_hex(8)
+    states = dedupe.reserve(keys, token) if keys else {}
+    try:
+        if Reservation.IN_FLIGHT in states.values():
+            raise DuplicateInFlight("a message of this delivery is being stored by another request")
+        done = {key for key, state in states.items() if state is Reservation.DONE}
+        receipt = store_items(items, done=done, received_at=received_at, correlation_id=correlation_id)
+    except BaseException:
+        with suppress(TransientError):  # the marks expire by themselves
+            dedupe.release([key for key, state in states.items() if state is Reservation.NEW], token)
+        raise
+    new = [key for key in keys if key not in done]
+    if new:
+        dedupe.mark_many(new, ttl_seconds=settings.DEDUPE_TTL_DAYS * 86_400)
+    return receipt
+
+
+def store_items(
+    items: Sequence[InboundItem], *, done: set[str] = frozenset(), received_at: datetime, correlation_id: str
+) -> Receipt:
+    """Write all items in one `write_many`. `done` holds the keys of messages known to be stored already."""
+    receipt = Receipt(items=len(items))
+    messages: dict[str, InboundMessage] = {}
+    for item in items:
+        receipt.by_type[_kind(item)] += 1
+        if isinstance(item, InboundMessage):
+            key = provider_key(item.wamid)
+            if key in done or key in messages:
+                receipt.duplicates += 1
+            else:
+                messages[key] = item
+    resolved = resolve_senders([message.sender for message in messages.values()], now=received_at) if messages else []
+    writes: dict[str, Create | Update] = {}
+    owners: dict[str, tuple[str, InboundMessage]] = {}
+    for position, ((key, message), owner) in enumerate(zip(messages.items(), resolved, strict=True)):
+        path = conversations.message_path(owner.user_key, key)
+        writes[path] = Create(path, _document(key, path, message, owner, position, received_at, correlation_id))
+        owners[path] = (owner.user_key, message)
+    for update in _status_updates([item for item in items if isinstance(item, StatusUpdate)], receipt):
+        writes[update.path] = update
+    for item in items:
+        if isinstance(item, Unreadable):
+            create = _quarantined(item.raw, item.reason, received_at=received_at, correlation_id=correlation_id)
+            writes[create.path] = create
+            receipt.unreadable += 1
+        elif isinstance(item, ProviderError):
+            alert("whatsapp_provider_error", code=item.code)
+    for written in write_results(list(writes.values())) if writes else ():
+        if written.path in owners:
+            _count(receipt, *owners[written.path], created=written.created)
+        elif written.missing:
+            log.warning("status_unmatched")
+    log.info(
+        "delivery_stored",
+        items=receipt.items,
+        stored=receipt.stored,
+        duplicates=receipt.duplicates,
+        unreadable=receipt.unreadable,
+        conversations=len(receipt.rings),
+    )
+    return receipt
+
+
+def _count(receipt: Receipt, user_key: str, message: InboundMessage, *, created: bool) -> None:
+    if not created:
+        receipt.duplicates += 1
+        return
+    receipt.stored += 1
+    if message.echo or message.context.get("group"):
+        return
+    wait = timedelta(0) if message.is_tap else settings.TURN_QUIET_SECONDS
+    receipt.rings[user_key] = min(wait, receipt.rings.get(user_key, wait))
+
+
+def _kind(item: InboundItem) -> str:
+    match item:
+        case InboundMessage(echo=True):
+            return "echo"
+        case InboundMessage():
+            return item.type
+        case StatusUpdate():
+            return "status"
+        case ProviderError():
+            return "error"
+        case Unreadable():
+            return "unreadable"
+
+
+def _document(
+    key: str,
+    path: str,
+    message: InboundMessage,
+    owner: Resolved,
+    position: int,
+    received_at: datetime,
+    correlation_id: str,
+) -> dict[str, Any]:
+    """One message with all that is needed to process it: nothing else is written for it.
+
+    An echo is the owner's own message and a group's message is not answered: both are only kept.
+    """
+    answered = not message.echo and not message.context.get("group")
+    payload = dict(message.payload)
+    if message.raw:
+        payload["raw"] = encrypt(message.raw, path=path, field="payload.raw")
+    document = Message(
+        id=key,
+        provider_message_id=encrypt(message.wamid, path=path, field="provider_message_id"),
+        provider_message_key=key,
+        phone_number_id=message.phone_number_id,
+        sender=encrypt(owner.sender.to_json(), path=path, field="sender"),
+        direction=Direction.OUT if message.echo else Direction.IN,
+        actor=Actor.HUMAN if message.echo else Actor.USER,
+        type=message.type,
+        text=message.text,
+        payload=payload,
+        timestamp=message.timestamp,
+        received_at=received_at,
+        seq=int(received_at.timestamp() * 1_000_000) + position,
+        state=MessageState.SENT if message.echo else MessageState.RECEIVED if answered else MessageState.HANDLED,
+        due=due(key, received_at + SWEEP_AFTER) if answered else None,
+        status_at={"sent": message.timestamp} if message.echo else {},
+        context=message.context,
+        media=message.media,
+        correlation_id=correlation_id,
+    )
+    return document.to_document()
+
+
+def _status_updates(statuses: Sequence[StatusUpdate], receipt: Receipt) -> list[Update]:
+    """One update for each message, all its statuses of this delivery merged. `state` belongs to the workers."""
+    fields_by_path: dict[str, dict[str, Any]] = {}
+    for status in statuses:
+        seen = receipt.statuses_seen.get(status.phone_number_id)
+        receipt.statuses_seen[status.phone_number_id] = max(status.timestamp, seen or status.timestamp)
+        path = _status_path(status)
+        if path is None:
+            log.warning("status_unmatched")
+            continue
+        fields = fields_by_path.setdefault(path, {})
+        fields[f"status_at.{status.status}"] = status.timestamp
+        fields["provider_message_id"] = encrypt(status.wamid, path=path, field="provider_message_id")
+        fields["provider_message_key"] = provider_key(status.wamid)
+        if status.errors:
+            fields["errors"] = list(status.errors)
+    return [Update(path, fields) for path, fields in fields_by_path.items()]
+
+
+def _status_path(status: StatusUpdate) -> str | None:
+    """The message a status is about: by our own id that came back with it, else by recipient and Meta's id."""
+    user_key, _, message_key = status.callback_data.partition(".")
+    if _is_hex(user_key, 32) and _is_hex(message_key, 40):
+        return conversations.message_path(user_key, message_key)
+    owner = find_user_key(status.recipient)
+    message = conversations.find_by_provider_key(owner, provider_key(status.wamid)) if owner else None
+    return message.path if message else None
+
+
+def _is_hex(text: str, length: int) -> bool:
+    return len(text) == length and not text.strip("0123456789abcdef")
+
+
+def _quarantine_body(body: bytes, reason: str, *, received_at: datetime, correlation_id: str) -> Receipt:
+    raw = body.decode("utf-8", "backslashreplace")
+    write_results([_quarantined(raw, reason, received_at=received_at, correlation_id=correlation_id)])
+    return Receipt(items=1, unreadable=1, by_type=Counter({"unreadable": 1}))
+
+
+def _quarantined(raw: str, reason: str, *, received_at: datetime, correlation_id: str) -> Create:
+    """The write that keeps what could not be understood, encrypted; what is too large for a document goes to storage."""
+    quarantine_id = digest("quarantine", raw)
+    path = quarantine.path(quarantine_id)
+    body = encrypt(raw, path=path, field="body")
+    file = ""
+    if len(body) > QUARANTINE_INLINE_MAX:
+        file = f"quarantine/{quarantine_id}"
+        if not default_storage.exists(file):
+            default_storage.save(file, ContentFile(body.encode()))
+        body = ""
+    alert("webhook_quarantined", reason=reason, quarantine_id=quarantine_id)
+    return quarantine.create(
+        Quarantined(
+            id=quarantine_id,
+            body=body,
+            file=file,
+            size_bytes=len(raw.encode()),
+            reason=reason,
+            correlation_id=correlation_id,
+            received_at=received_at,
+        )
+    )

@@ -1,0 +1,195 @@
+"""The only file that reads and writes the documents of conversations."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyloto.documents import AlreadyExists, Create, NotFound, Query, Snapshot, Update, Write, get_store
+
+from .models import Conversation, Handoff, Message, Quarantined, Session
+
+SHARDS = 16  # so that the sequential `due.at` is no hot spot of the index
+CONTROL_PAUSE = "controls/bot"  # {"paused": bool}: the bot is silent for everybody
+
+
+def due(message_key: str, at: datetime) -> dict[str, Any]:
+    """What a waiting message carries, so that the sweeper finds it."""
+    return {"shard": int(message_key[0], 16) % SHARDS, "at": at}
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the timeline of a conversation, for `get_messages(before=…)`."""
+
+    timestamp: datetime
+    seq: int
+    path: str
+
+    @classmethod
+    def of(cls, message: Message) -> "Position":
+        return cls(message.timestamp, message.seq, message.path)
+
+
+class ConversationStore:
+    @staticmethod
+    def path(user_key: str) -> str:
+        return f"{Conversation.collection}/{user_key}"
+
+    @staticmethod
+    def message_path(user_key: str, message_key: str) -> str:
+        return f"{Conversation.collection}/{user_key}/{Message.collection}/{message_key}"
+
+    def get_header(self, user_key: str) -> Conversation:
+        """Raises `NotFound`: a conversation has a header once its first turn is done."""
+        return Conversation.from_snapshot(get_store().get(self.path(user_key)))
+
+    def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
+        """A page of the timeline, newest first."""
+        query = Query(
+            f"{self.path(user_key)}/{Message.collection}",
+            order_by=(("timestamp", "desc"), ("seq", "desc")),
+            limit=limit,
+            start_after=(before.timestamp, before.seq, before.path) if before else None,
+        )
+        return [Message.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def open_items(self, user_key: str, *, limit: int) -> list[Message]:
+        """What waits in a conversation: messages to answer and messages to send, by the time they are due."""
+        query = Query(f"{self.path(user_key)}/{Message.collection}", order_by=(("due.at", "asc"),), limit=limit)
+        return [Message.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def find_due(self, now: datetime, *, page: int = 200) -> Iterator[str]:
+        """The `user_key` of each message that waits past its time, in all conversations; one may come several times."""
+        cursor: tuple[Any, ...] | None = None
+        while True:
+            snapshots = get_store().query(self._due_query(now, limit=page, start_after=cursor))
+            yield from (snapshot.path.split("/")[1] for snapshot in snapshots)
+            if len(snapshots) < page:
+                return
+            cursor = (snapshots[-1].data["due"]["at"], snapshots[-1].path)
+
+    def oldest_due(self, now: datetime) -> datetime | None:
+        """Since when the longest waiting message is due; None when nothing is."""
+        snapshots = get_store().query(self._due_query(now, limit=1))
+        return snapshots[0].data["due"]["at"] if snapshots else None
+
+    @staticmethod
+    def _due_query(now: datetime, *, limit: int, start_after: tuple[Any, ...] | None = None) -> Query:
+        return Query(
+            Message.collection,
+            where=(("due.shard", "in", list(range(SHARDS))), ("due.at", "<=", now)),
+            order_by=(("due.at", "asc"),),
+            limit=limit,
+            start_after=start_after,
+            group=True,
+        )
+
+    def find_by_provider_key(self, user_key: str, provider_message_key: str) -> Message | None:
+        query = Query(
+            f"{self.path(user_key)}/{Message.collection}",
+            where=(("provider_message_key", "==", provider_message_key),),
+            limit=1,
+        )
+        return next((Message.from_snapshot(snapshot) for snapshot in get_store().query(query)), None)
+
+    def update_message(self, user_key: str, message_key: str, fields: dict[str, Any]) -> None:
+        """Raises `NotFound` where the message is gone."""
+        get_store().update(self.message_path(user_key, message_key), fields)
+
+    def append_message(self, user_key: str, message: Message) -> bool:
+        """Create one message; False where it stands already."""
+        write = Create(self.message_path(user_key, message.pk), message.to_document())
+        return next(iter(write_results([write]))).created
+
+
+class SessionStore:
+    @staticmethod
+    def path(session_id: str) -> str:
+        return f"{Session.collection}/{session_id}"
+
+    def find(self, session_id: str | None) -> Session | None:
+        if not session_id:
+            return None
+        try:
+            return Session.from_snapshot(get_store().get(self.path(session_id)))
+        except NotFound:
+            return None
+
+    def find_expired(self, now: datetime, *, limit: int = 200) -> list[Session]:
+        query = Query(
+            Session.collection, where=(("expires_at", "<=", now),), order_by=(("expires_at", "asc"),), limit=limit
+        )
+        return [Session.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def write(self, session: Session) -> Write:
+        """The write that stores the session, for somebody else's commit."""
+        path = self.path(session.pk)
+        if session.update_time is None:
+            return Create(path, session.to_document())
+        return Update(path, session.to_document())
+
+
+class HandoffStore:
+    @staticmethod
+    def path(session_id: str) -> str:
+        return f"{Handoff.collection}/{session_id}"
+
+    def find(self, session_id: str | None) -> Handoff | None:
+        path = self.path(session_id or "-")
+        snapshot = get_store().get_many([path]).get(path) if session_id else None
+        return Handoff.from_snapshot(snapshot) if snapshot else None
+
+    def create(self, handoff: Handoff) -> Write:
+        return Create(self.path(handoff.pk), handoff.to_document())
+
+
+class QuarantineStore:
+    @staticmethod
+    def path(quarantine_id: str) -> str:
+        return f"{Quarantined.collection}/{quarantine_id}"
+
+    def create(self, quarantined: Quarantined) -> Create:
+        return Create(self.path(quarantined.pk), quarantined.to_document())
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of an independent write: new, there before, or missing where it should change something."""
+
+    path: str
+    created: bool
+    missing: bool = False
+
+
+def write_results(writes: Sequence[Create | Update]) -> list[Written]:
+    """Apply independent writes. A create that finds its document is no error; whatever is not durable raises."""
+    written = []
+    for result in get_store().write_many(writes):
+        if result.error is not None and not isinstance(result.error, AlreadyExists | NotFound):
+            raise result.error
+        written.append(
+            Written(result.path, created=result.error is None, missing=isinstance(result.error, NotFound))
+        )
+    return written
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The documents that a worker reads in one round trip; absent ones are None or left out."""
+
+    header: Conversation | None
+    snapshots: dict[str, Snapshot]
+
+    @property
+    def bot_paused(self) -> bool:
+        control = self.snapshots.get(CONTROL_PAUSE)
+        return bool(control and control.data.get("paused"))
+
+
+def load(user_key: str, others: Iterable[str]) -> Loaded:
+    """Header, controls and the other documents named, in one read."""
+    path = ConversationStore.path(user_key)
+    snapshots = get_store().get_many([path, CONTROL_PAUSE, *others])
+    header = Conversation.from_snapshot(snapshots[path]) if path in snapshots else None
+    return Loaded(header, snapshots)

@@ -1,0 +1,351 @@
+"""From one delivery of Meta to its items: messages, statuses, echoes and errors, each in our own terms. Pure.
+
+Source of the shapes: WhatsApp Cloud API, webhook components reference.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from profiles.identifiers import Sender
+from pyloto.privacy.hashing import digest
+
+TEXT_MAX = 16_384
+CUT = " […]"  # marks a text that was cut
+RAW_MAX = 200_000  # characters of a type's own JSON beside the known fields; a longer item goes to quarantine whole
+STATUSES = {"sent", "delivered", "read", "played", "failed"}
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def provider_key(provider_message_id: str) -> str:
+    """The digest that stands for an id of Meta's, which holds the customer's phone."""
+    return digest("whatsapp", provider_message_id)
+
+
+@dataclass(frozen=True)
+class InboundMessage:
+    """A message as the customer sent it, or with `echo` one that the owner sent from the phone app."""
+
+    wamid: str = field(repr=False)
+    phone_number_id: str
+    sender: Sender = field(repr=False)  # of an echo: the customer it went to
+    type: str
+    timestamp: datetime
+    text: str = field(default="", repr=False)
+    payload: dict[str, Any] = field(default_factory=dict, repr=False)
+    raw: str = field(default="", repr=False)  # JSON of the type's own object, where it is not wholly in `payload`
+    media: dict[str, Any] = field(default_factory=dict, repr=False)
+    context: dict[str, Any] = field(default_factory=dict)
+    echo: bool = False
+
+    @property
+    def is_tap(self) -> bool:
+        """A choice in a list or on a button: complete by itself, nothing more to wait for."""
+        return self.type == "button" or self.payload.get("kind") in {"button_reply", "list_reply"}
+
+
+@dataclass(frozen=True)
+class StatusUpdate:
+    wamid: str = field(repr=False)
+    status: str
+    timestamp: datetime
+    recipient: Sender = field(repr=False)
+    phone_number_id: str
+    callback_data: str = ""
+    errors: tuple[dict[str, Any], ...] = ()  # {"code", "title"}
+
+
+@dataclass(frozen=True)
+class ProviderError:
+    """An error that Meta reports for the number itself, outside any message."""
+
+    code: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An item that cannot be understood; `raw` is its JSON, to be quarantined."""
+
+    reason: str
+    raw: str = field(repr=False)
+
+
+InboundItem = InboundMessage | StatusUpdate | ProviderError | Unreadable
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class _Message(_Lenient):
+    id: str = Field(min_length=1, max_length=1024)
+    type: str = Field(min_length=1, max_length=64)
+    timestamp: int = Field(gt=0, lt=32_503_680_000)  # seconds
+    sender_wa_id: str = Field(default="", alias="from", max_length=64)
+    sender_bsuid: str = Field(default="", alias="from_user_id", max_length=256)
+
+
+class _Status(_Lenient):
+    id: str = Field(min_length=1, max_length=1024)
+    status: str
+    timestamp: int = Field(gt=0, lt=32_503_680_000)
+    recipient_id: str = ""
+    recipient_user_id: str = ""
+    biz_opaque_callback_data: str = ""
+
+
+def split_delivery(body: Any, *, our_numbers: Sequence[str]) -> Iterator[InboundItem]:
+    """Yield every message, status, echo and error of one delivery, in document order.
+
+    `body` is the decoded envelope: {"object", "entry": [{"changes": [{"field", "value"}]}]}. Items that cannot be read,
+    and whatever is not ours, are yielded as `Unreadable` with a reason; nothing is skipped.
+    """
+    if not isinstance(body, Mapping) or body.get("object") != "whatsapp_business_account":
+        yield _unreadable("unknown_object", body)
+        return
+    for entry in _list(body, "entry"):
+        for change in _list(entry, "changes"):
+            value = change.get("value") if isinstance(change, Mapping) else None
+            if not isinstance(value, Mapping):
+                yield _unreadable("no_value", change)
+                continue
+            yield from _split_value(value, our_numbers)
+
+
+def _split_value(value: Mapping[str, Any], our_numbers: Sequence[str]) -> Iterator[InboundItem]:
+    number = _text(_map(value, "metadata"), "phone_number_id")
+    kinds = [key for key in ("messages", "statuses", "message_echoes", "errors") if isinstance(value.get(key), list)]
+    if not kinds:
+        yield _unreadable("unknown_field", value)
+        return
+    if number not in our_numbers:
+        yield _unreadable("unknown_phone_number_id", value)
+        return
+    contacts = _contacts(value)
+    for kind in kinds:
+        for item in value[kind]:
+            try:
+                match kind:
+                    case "messages":
+                        yield _message(item, number, contacts)
+                    case "message_echoes":
+                        yield _echo(item, number)
+                    case "statuses":
+                        yield _status(item, number)
+                    case _:
+                        yield ProviderError(code=_int(item, "code"), title=_text(item, "title")[:200])
+            except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as exc:
+                # One bad item never costs the others. The exception's text may quote the item: only its class is kept.
+                yield _unreadable(f"bad_{kind}_{type(exc).__name__}", item)
+
+
+def _message(item: Any, number: str, contacts: Mapping[str, Sender]) -> InboundMessage:
+    message = _Message.model_validate(item)
+    known = contacts.get(message.sender_bsuid) or contacts.get(message.sender_wa_id) or Sender()
+    sender = Sender(
+        wa_id=_digits(message.sender_wa_id) or known.wa_id,
+        bsuid=message.sender_bsuid or known.bsuid,
+        username=known.username,
+        name=known.name,
+    )
+    if not sender.identifiers():
+        raise ValueError("no sender")
+    content = _content(message.type, item)
+    context = _context(item)
+    if group := _text(item, "group_id"):
+        context["group"] = digest("group", group)
+    return InboundMessage(
+        wamid=message.id,
+        phone_number_id=number,
+        sender=sender,
+        type=_clean(message.type),
+        timestamp=datetime.fromtimestamp(message.timestamp, UTC),
+        context=context,
+        **content,
+    )
+
+
+def _echo(item: Any, number: str) -> InboundMessage:
+    message = _Message.model_validate(item)
+    customer = Sender(wa_id=_digits(_text(item, "to")), bsuid=_text(item, "to_user_id"))
+    if not customer.identifiers():
+        raise ValueError("no recipient")
+    return InboundMessage(
+        wamid=message.id,
+        phone_number_id=number,
+        sender=customer,
+        type=_clean(message.type),
+        timestamp=datetime.fromtimestamp(message.timestamp, UTC),
+        context=_context(item),
+        echo=True,
+        **_content(message.type, item),
+    )
+
+
+def _status(item: Any, number: str) -> StatusUpdate:
+    status = _Status.model_validate(item)
+    if status.status not in STATUSES:
+        raise ValueError("unknown status")
+    return StatusUpdate(
+        wamid=status.id,
+        status=status.status,
+        timestamp=datetime.fromtimestamp(status.timestamp, UTC),
+        recipient=Sender(wa_id=_digits(status.recipient_id), bsuid=status.recipient_user_id),
+        phone_number_id=number,
+        callback_data=status.biz_opaque_callback_data,
+        errors=_errors(item),
+    )
+
+
+def _content(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    """`text`, `payload`, `raw` and `media` of a message, out of the object that stands under its type."""
+    own = _map(item, kind)
+    match kind:
+        case "text":
+            return {"text": _long_text(own, "body")}
+        case "image" | "video" | "document" | "audio" | "sticker":
+            return {"text": _long_text(own, "caption"), "media": _media(own)}
+        case "interactive":
+            return _interactive(own)
+        case "button":
+            text = _long_text(own, "text")
+            return {"text": text, "payload": {"kind": "template_button", "id": _text(own, "payload")[:1024], "title": text}}
+        case "location":
+            place = {name: _text(own, name)[:1024] for name in ("name", "address") if own.get(name)}
+            return {"payload": place | {axis: float(own[axis]) for axis in ("latitude", "longitude")}}
+        case "reaction":
+            return {"payload": {"emoji": _text(own, "emoji")[:64], "message_key": _key(own, "message_id")}}
+        case "order":
+            return {"text": _long_text(own, "text"), "payload": {"catalog_id": _text(own, "catalog_id")[:256]}, "raw": _raw(own)}
+        case "contacts":
+            return {"payload": {"count": len(_list(item, "contacts"))}, "raw": _raw(item.get("contacts"))}
+        case "system":
+            return {"payload": {"kind": _text(own, "type")[:64]}, "raw": _raw(own)}
+        case "edit":
+            edited = _map(own, "message")
+            text = _long_text(_map(edited, "text"), "body")
+            payload = {"message_key": _key(own, "original_message_id"), "type": _text(edited, "type")[:64]}
+            return {"text": text, "payload": payload, "raw": _raw(edited)}
+        case "revoke":
+            return {"payload": {"message_key": _key(own, "original_message_id")}}
+        case _:
+            payload = {"errors": [dict(error) for error in _errors(item)]} if item.get("errors") else {}
+            return {"payload": payload, "raw": _raw(item.get(kind))}
+
+
+def _interactive(own: Mapping[str, Any]) -> dict[str, Any]:
+    kind = _text(own, "type")
+    chosen = _map(own, kind) if kind else {}
+    match kind:
+        case "button_reply" | "list_reply":
+            title = _long_text(chosen, "title")
+            payload = {"kind": kind, "id": _text(chosen, "id")[:256], "title": title}
+            return {"text": title, "payload": payload}
+        case "nfm_reply":
+            payload = {"kind": kind, "name": _text(chosen, "name")[:256]}
+            return {"text": _long_text(chosen, "body"), "payload": payload, "raw": _raw(chosen)}
+        case _:  # the object can be missing, when Meta reports errors
+            return {"payload": {"kind": _clean(kind)[:64]}, "raw": _raw(own) if own else ""}
+
+
+def _media(own: Mapping[str, Any]) -> dict[str, Any]:
+    media: dict[str, Any] = {key: _text(own, key)[:1024] for key in ("id", "mime_type", "sha256", "filename") if own.get(key)}
+    return media | {key: bool(own[key]) for key in ("voice", "animated") if key in own}
+
+
+def _context(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What the message quotes, whether it was forwarded, which advertisement it came from."""
+    own = _map(item, "context")
+    context: dict[str, Any] = {key: True for key in ("forwarded", "frequently_forwarded") if own.get(key) is True}
+    if own.get("id"):
+        context["message_key"] = _key(own, "id")
+    if referral := _map(item, "referral"):
+        context["referral"] = {key: _text(referral, key)[:256] for key in ("source_id", "source_type") if referral.get(key)}
+    return context
+
+
+def _contacts(value: Mapping[str, Any]) -> dict[str, Sender]:
+    """The senders that `contacts` names, under each of their ids."""
+    found: dict[str, Sender] = {}
+    for contact in _list(value, "contacts"):
+        if not isinstance(contact, Mapping):
+            continue
+        profile = _map(contact, "profile")
+        wa_id, bsuid = _digits(_text(contact, "wa_id")), _text(contact, "user_id")[:256]
+        sender = Sender(
+            wa_id=wa_id, bsuid=bsuid, username=_text(profile, "username")[:256], name=_text(profile, "name")[:200]
+        )
+        found |= {key: sender for key in (_text(contact, "wa_id"), bsuid) if key}
+    return found
+
+
+def _errors(item: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Codes and titles; the details may quote the customer's number."""
+    return tuple(
+        {"code": _int(error, "code"), "title": _text(error, "title")[:200]}
+        for error in _list(item, "errors")[:10]
+        if isinstance(error, Mapping)
+    )
+
+
+def _unreadable(reason: str, item: Any) -> Unreadable:
+    return Unreadable(reason=reason, raw=_json(item))
+
+
+def _raw(own: Any) -> str:
+    if own is None:
+        return ""
+    text = _json(own)
+    if len(text) > RAW_MAX:
+        raise ValueError("the type's own object is too large")
+    return text
+
+
+def _json(item: Any) -> str:
+    return _clean(json.dumps(item, ensure_ascii=False, separators=(",", ":")))
+
+
+def _clean(text: str) -> str:
+    """Lone surrogates cannot be stored: they become U+FFFD."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def _text(item: Any, key: str) -> str:
+    value = item.get(key) if isinstance(item, Mapping) else None
+    return _clean(value) if isinstance(value, str) else ""
+
+
+def _long_text(item: Mapping[str, Any], key: str) -> str:
+    text = _text(item, key)
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - len(CUT)] + CUT
+
+
+def _key(item: Mapping[str, Any], key: str) -> str:
+    value = _text(item, key)
+    return provider_key(value) if value else ""
+
+
+def _int(item: Any, key: str) -> int:
+    value = item.get(key) if isinstance(item, Mapping) else None
+    return value if isinstance(value, int) and abs(value) < 2**53 else 0
+
+
+def _map(item: Any, key: str) -> Mapping[str, Any]:
+    value = item.get(key) if isinstance(item, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(item: Any, key: str) -> list[Any]:
+    value = item.get(key) if isinstance(item, Mapping) else None
+    return value if isinstance(value, list) else []
+
+
+def _digits(wa_id: str) -> str:
+    """A wa_id as WhatsApp sent it; anything but digits (an optional plus) is no phone."""
+    return wa_id if wa_id.removeprefix("+").isdecimal() and len(wa_id) <= 20 and wa_id.isascii() else ""

@@ -1,0 +1,174 @@
+"""Who wrote: from what WhatsApp knows a customer by to their random `user_key`, and what a turn learns of them."""
+
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+
+from pyloto.documents import Create, Write
+from pyloto.privacy.fields import decrypt, encrypt
+
+from .identifiers import Sender, identity_ids
+from .models import Identity, UserProfile
+from .stores import IdentityStore, UserProfileStore
+
+CACHE_SECONDS = 60
+identities = IdentityStore()
+profiles = UserProfileStore()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    user_key: str
+    sender: Sender  # with `unattached` filled
+
+
+def resolve_senders(senders: Sequence[Sender], *, now: datetime, use_cache: bool = True) -> list[Resolved]:
+    """The `user_key` of each sender, created where none of their identifiers is known.
+
+    One read for all that the cache does not know, one write for the new, one more read where a race was lost.
+    A sender without any identifier raises `ValueError`: the splitter lets none through.
+    """
+    ids = [identity_ids(sender) for sender in senders]
+    known = _known({key for entry in ids for _, keys in entry for key in keys}, use_cache=use_cache)
+    created: dict[str, Create] = {}
+    chosen: dict[str, str] = {}  # also holds the identifiers that this delivery brought together
+    owners: list[str] = []
+    for entry in ids:
+        if not entry:
+            raise ValueError("a sender without identifier cannot be resolved")
+        candidates = [key for _, keys in entry for key in keys]
+        owner = next((found for key in candidates if (found := known.get(key) or chosen.get(key))), None)
+        if owner is None:
+            owner = secrets.token_hex(16)
+            kind, keys = entry[0]
+            created[keys[0]] = identities.new(
+                identity_id=keys[0], user_key=owner, kind=kind, evidence="webhook", now=now
+            )
+        chosen.update({key: owner for key in candidates if key not in known and key not in chosen})
+        owners.append(owner)
+    if created:
+        winners = _create(created)
+        owners = [winners.get(owner, owner) for owner in owners]
+    exists = known.keys() | created.keys()
+    return [
+        Resolved(
+            owner,
+            replace(sender, unattached=tuple(kind for kind, keys in entry if not any(key in exists for key in keys))),
+        )
+        for sender, entry, owner in zip(senders, ids, owners, strict=True)
+    ]
+
+
+def find_user_key(sender: Sender) -> str | None:
+    """The `user_key` of somebody already known; nothing is created."""
+    keys = [key for _, keys in identity_ids(sender) for key in keys]
+    known = _known(set(keys), use_cache=True)
+    return next((known[key] for key in keys if key in known), None)
+
+
+def _known(ids: set[str], *, use_cache: bool) -> dict[str, str]:
+    """{identity id: user_key} of those that exist: from the cache, the others in one read.
+
+    That an id is absent is cached too: who creates it in the meantime is found by the `create` that fails.
+    """
+    cached: dict[str, str] = {}
+    if use_cache:
+        found = cache.get_many([f"identity:{key}" for key in ids])
+        cached = {key.removeprefix("identity:"): user_key for key, user_key in found.items()}
+    missing = sorted(ids - cached.keys())
+    if missing:
+        read = {key: identity.user_key for key, identity in identities.find_many(missing).items()}
+        cached |= {key: read.get(key, "") for key in missing}
+        _remember({key: cached[key] for key in missing})
+    return {key: user_key for key, user_key in cached.items() if user_key}
+
+
+def _create(created: dict[str, Create]) -> dict[str, str]:
+    """Create the entries; return {our user_key: the other's} for each race that was lost."""
+    taken = identities.create_many(list(created.values()))
+    _remember({key: write.data["user_key"] for key, write in created.items() if key not in taken})
+    if not taken:
+        return {}
+    others = identities.find_many(sorted(taken))
+    _remember({key: identity.user_key for key, identity in others.items()})
+    return {created[key].data["user_key"]: identity.user_key for key, identity in others.items()}
+
+
+def _remember(found: dict[str, str]) -> None:
+    cache.set_many({f"identity:{key}": user_key for key, user_key in found.items()}, CACHE_SECONDS)
+
+
+def paths_to_attach(senders: Sequence[Sender]) -> list[str]:
+    """The identity entries that a turn reads, to attach identifiers which had none."""
+    return [
+        identities.path(keys[0]) for sender in senders for kind, keys in identity_ids(sender) if kind in sender.unattached
+    ]
+
+
+def learn_from_senders(
+    *,
+    user_key: str,
+    profile: UserProfile | None,
+    senders: Sequence[Sender],
+    existing: dict[str, Identity],
+    learnt: dict[str, Any],
+    now: datetime,
+) -> list[Write]:
+    """The writes of a turn about its customer: new identity entries, and the profile.
+
+    `existing` holds the entries found at `paths_to_attach`, by id. One that belongs to somebody else is noted as a merge
+    candidate. `learnt` holds profile fields that the turn collected.
+    """
+    writes: dict[str, Write] = {}
+    candidates: list[str] = list(profile.merge_candidates) if profile else []
+    for sender in senders:
+        for kind, keys in identity_ids(sender):
+            if kind not in sender.unattached:
+                continue
+            if other := existing.get(keys[0]):
+                if other.user_key != user_key and other.user_key not in candidates:
+                    candidates.append(other.user_key)
+            else:
+                writes[keys[0]] = identities.new(
+                    identity_id=keys[0], user_key=user_key, kind=kind, evidence="webhook", now=now
+                )
+    fields = _profile_changes(user_key, profile, senders) | learnt | {"updated_at": now, "last_interaction": now}
+    if candidates:
+        fields["merge_candidates"] = candidates
+    if "name" in fields:
+        fields["name_search"] = fold(fields["name"])
+    if profile is None:
+        blank = UserProfile(id=user_key, created_at=now, updated_at=now, last_interaction=now)
+        fields = blank.to_document() | fields
+    return [*writes.values(), profiles.write(user_key, fields)]
+
+
+def _profile_changes(user_key: str, profile: UserProfile | None, senders: Sequence[Sender]) -> dict[str, Any]:
+    """The identifying fields that differ from what the profile holds, encrypted; the latest sender wins."""
+    changes: dict[str, Any] = {}
+    path = profiles.path(user_key)
+    for name in ("phone", "wa_id", "bsuid", "username"):
+        latest = next((value for sender in reversed(senders) if (value := getattr(sender, name))), "")
+        if latest and latest != revealed(profile, name):
+            changes[name] = encrypt(latest, path=path, field=name)
+    if not (profile and profile.name):
+        if name_given := next((sender.name for sender in reversed(senders) if sender.name), ""):
+            changes["name"] = name_given[:200]
+    return changes
+
+
+def revealed(profile: UserProfile | None, field: str) -> str:
+    """The plain value of an encrypted field of the profile; empty where it has none."""
+    envelope = getattr(profile, field) if profile else None
+    return decrypt(envelope, path=profiles.path(profile.pk), field=field) if profile and envelope else ""
+
+
+def fold(name: str) -> str:
+    """A name as it is searched: lower case, without accents."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))[:200]
