@@ -1,0 +1,44 @@
+"""Encryption of single fields: AES-256-GCM, bound to the document and the field where the value stands."""
+
+import base64
+import binascii
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from pyloto.errors import PermanentError
+
+from .keyring import read_ring
+
+NONCE_BYTES = 12  # GCM's own size
+
+
+class DecryptionFailed(PermanentError):
+    """Wrong key, or the value was changed, or it was taken from another document or field."""
+
+
+def encrypt(value: str, *, path: str, field: str) -> str:
+    """The envelope to store: "{key version}.{base64 of nonce and ciphertext}"."""
+    version, key = next(iter(read_ring("PRIVACY_KEYS").items()))
+    nonce = os.urandom(NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, value.encode("utf-8", "surrogatepass"), _associated_data(path, field))
+    return f"{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+
+def decrypt(envelope: str, *, path: str, field: str) -> str:
+    """What `encrypt` was given. Raises `DecryptionFailed`."""
+    version, _, encoded = envelope.partition(".")
+    key = read_ring("PRIVACY_KEYS").get(int(version)) if version.isascii() and version.isdigit() else None
+    if key is None:
+        raise DecryptionFailed(f"No key for {field} of {path}")
+    try:
+        sealed = base64.b64decode(encoded, altchars=b"-_", validate=True)
+        plain = AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(path, field))
+    except (InvalidTag, binascii.Error, ValueError) as exc:
+        raise DecryptionFailed(f"Cannot decrypt {field} of {path}") from exc
+    return plain.decode("utf-8", "surrogatepass")
+
+
+def _associated_data(path: str, field: str) -> bytes:
+    return f"pyloto.field.v1\0{path}\0{field}".encode()
