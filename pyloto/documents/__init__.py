@@ -16,6 +16,7 @@ from .port import (
     Write,
     WriteResult,
 )
+from .queries import cursor_of
 from .registry import get_store, use_store
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Update",
     "Write",
     "WriteResult",
+    "cursor_of",
     "get_store",
     "use_store",
 ]
