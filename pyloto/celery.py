@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+import pyloto.observability.celery_signals  # noqa: F401 - connects logging and correlation
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pyloto.settings")
 
 app = Celery("pyloto")

@@ -1,0 +1,30 @@
+"""The Redis client of this process: for locks, flags, counters and dedupe marks, never for what must not be lost."""
+
+import os
+from functools import lru_cache
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_SECONDS = 0.5  # a webhook that waits longer is better answered 503
+
+
+def get_redis() -> redis.Redis:
+    """One client for each process id, made at its first use; nothing is sent before the first command."""
+    return _client(os.getpid(), settings.REDIS_URL)
+
+
+@lru_cache(maxsize=4)
+def _client(pid: int, url: str) -> redis.Redis:
+    # Once more only where the connection itself broke (the server was restarted); the library's own three tries with
+    # pauses would hold a webhook for seconds.
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=retry,
+    )
