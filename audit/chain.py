@@ -188,6 +188,8 @@ def verify(conversation_id: str, events: Iterable[Mapping[str, Any]]) -> list[Pr
     After a problem the check goes on from what the event itself claims, so that one edit is not reported for all that
     follows. An event may carry its document's id as "id"; then that is checked too.
     """
+    if not CHAIN_ID.fullmatch(conversation_id):
+        return [Problem(conversation_id, None, ProblemKind.MALFORMED, "not the id of a chain")]
     problems: list[Problem] = []
     head = Head.genesis(conversation_id)
     for event in events:

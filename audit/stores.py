@@ -1,0 +1,152 @@
+"""The only reader and writer of `audit_logs`: events are created once, at the next number, and never changed."""
+
+import random
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.utils import timezone
+
+from pyloto.documents import (
+    DOCUMENT_ID,
+    AlreadyExists,
+    DocumentStore,
+    NotFound,
+    Query,
+    Snapshot,
+    Unavailable,
+    get_store,
+)
+from pyloto.errors import TransientError
+from pyloto.observability.correlation import current_correlation_id
+
+from .chain import Event, EventType, Head, document_id, link
+from .models import AuditEvent
+
+SYSTEM_CHAIN = "system"  # controls, keys, logins, bulk exports: what belongs to no conversation
+RECORD_TRIES = 10
+PAGE_SIZE = 500
+
+log = structlog.get_logger(__name__)
+
+
+class AuditConflict(TransientError):
+    """The chain's head is another one than expected: somebody else appended."""
+
+
+class AuditLogStore:
+    """A chain for each conversation. Whoever changes a conversation's documents uses `link` in its own commit instead."""
+
+    def __init__(self, store: DocumentStore | None = None) -> None:
+        self._given = store
+
+    def tail(self, conversation_id: str) -> Head:
+        """The head of the chain as it is stored; genesis where there are no events."""
+        newest = Query(
+            AuditEvent.collection,
+            where=(("conversation_id", "==", conversation_id),),
+            order_by=(("seq", "desc"),),
+            limit=1,
+        )
+        for snapshot in self._store.query(newest):
+            return Head(conversation_id, snapshot.data["seq"], snapshot.data["current_hash"])
+        return Head.genesis(conversation_id)
+
+    def find_event(self, conversation_id: str, event_id: str) -> AuditEvent | None:
+        same = Query(
+            AuditEvent.collection,
+            where=(("conversation_id", "==", conversation_id), ("event_id", "==", event_id)),
+            limit=1,
+        )
+        return next(map(AuditEvent.from_snapshot, self._store.query(same)), None)
+
+    def append(self, conversation_id: str, event: Event, expected_prev_hash: str | None = None) -> AuditEvent:
+        """Append the event once: one with its id that is there already is given back instead.
+
+        Raises `AuditConflict` where the head is not `expected_prev_hash`, or where somebody else was faster;
+        `Unavailable` where the store did not answer: the same call again appends nothing twice.
+        """
+        head = self.tail(conversation_id)  # read before the event is looked for: what comes between meets our create
+        if existing := self.find_event(conversation_id, event.event_id):
+            return existing
+        if expected_prev_hash is not None and head.hash != expected_prev_hash:
+            raise AuditConflict(f"The head of chain {conversation_id} is not the expected one")
+        (write,), _ = link(head, [event])
+        try:
+            self._store.create(write.path, write.data)
+        except (AlreadyExists, Unavailable) as exc:
+            return self._settle(write.path, event.event_id, exc)
+        return AuditEvent(id=write.path.rpartition("/")[2], **write.data)
+
+    def _settle(self, path: str, event_id: str, error: AlreadyExists | Unavailable) -> AuditEvent:
+        """What stands at the number we wanted: our event (delivered twice, or the reply was lost), or another one."""
+        try:
+            found = AuditEvent.from_snapshot(self._store.get(path))
+        except NotFound:
+            raise error from None
+        if found.event_id != event_id:
+            raise AuditConflict(f"Another event stands at {path}") from error
+        return found
+
+    def record_event(
+        self,
+        *,
+        event_type: EventType,
+        actor: str,
+        conversation_id: str = SYSTEM_CHAIN,
+        changes: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        event_id: str | None = None,
+        timestamp: datetime | None = None,
+    ) -> AuditEvent:
+        """Append to a chain that has no header, again where another writer was faster.
+
+        `event_id` is given where the same event may come twice. Raises `AuditConflict` when all tries were lost.
+        """
+        event = Event(
+            event_id=event_id or uuid.uuid4().hex,
+            event_type=event_type,
+            actor=actor,
+            timestamp=timestamp or timezone.now(),
+            changes=changes or {},
+            metadata=metadata or {},
+            correlation_id=current_correlation_id(),
+        )
+        for attempt in range(1, RECORD_TRIES):
+            try:
+                return self.append(conversation_id, event)
+            except AuditConflict:
+                log.info("audit_append_lost_race", chain=conversation_id, event_id=event.event_id, attempt=attempt)
+                time.sleep(random.uniform(0, 0.02 * attempt))
+        return self.append(conversation_id, event)
+
+    def trail(self, conversation_id: str, after_seq: int = 0, limit: int = 100) -> list[AuditEvent]:
+        """The events after `after_seq`, oldest first."""
+        # By document id, as `iterate` reads: no index beyond the one of ids.
+        page = self._page(document_id(conversation_id, after_seq), f"{conversation_id}-:", limit)
+        return [AuditEvent.from_snapshot(snapshot) for snapshot in page]
+
+    def iterate(self, conversation_id: str | None = None) -> Iterator[Snapshot]:
+        """Every document of one chain or of all, in the order of the ids: chain by chain, each from its first event.
+
+        Raw, so that verification sees malformed ones too; read in pages.
+        """
+        after, before = (f"{conversation_id}-", f"{conversation_id}.") if conversation_id else ("", "")
+        while page := self._page(after, before, PAGE_SIZE):
+            yield from page
+            after = page[-1].id
+
+    def _page(self, after: str, before: str, limit: int) -> list[Snapshot]:
+        """Documents with ids between the two, both left out; an empty one is no limit."""
+        lower = ((DOCUMENT_ID, ">", after),) if after else ()
+        upper = ((DOCUMENT_ID, "<", before),) if before else ()
+        return self._store.query(
+            Query(AuditEvent.collection, where=(*lower, *upper), order_by=((DOCUMENT_ID, "asc"),), limit=limit)
+        )
+
+    @property
+    def _store(self) -> DocumentStore:
+        return self._given or get_store()
