@@ -51,7 +51,8 @@ class Child:
 class Runner:
     """The children of this process, in the order of their start.
 
-    `env` is added to the environment of each; logs go to `log_dir/{name}.log`, those of the last run to `….log.1`.
+    `env` is added to the environment of each, which runs in `cwd`; logs go to `log_dir/{name}.log`, those of the last run
+    to `….log.1`.
     `keep_open` are file descriptors (of a lock) that the reaper holds until the last child is gone.
     """
 
@@ -59,11 +60,13 @@ class Runner:
         self,
         log_dir: Path,
         *,
+        cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         keep_open: Sequence[int] = (),
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.log_dir = log_dir
+        self.cwd = cwd
         self.env = {**os.environ, **(env or {})}
         self.stop_requested = stop_requested
         self.children: dict[str, Child] = {}
@@ -101,6 +104,7 @@ class Runner:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=self.cwd,
                 env=env,
                 start_new_session=True,
             )
@@ -177,6 +181,11 @@ class Runner:
         signal_group(child.process.pid, signal.SIGKILL)
         child.process.wait()
         self._forget(child)
+
+    def kill_all(self) -> None:
+        """End everything at once, without order; `stop` still cleans up. For a second Ctrl-C: safe in a signal handler."""
+        for child in list(self.children.values()):
+            signal_group(child.process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End all children, the last one started first, then the reaper."""
