@@ -1,0 +1,47 @@
+# `make run` starts Pyloto on this machine; `make test` proves that it works. Both need Python 3.11 or newer, no more.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test lint check smoke smoke-firestore
+
+# Ctrl-C ends it in order. ARGS go to `manage.py dev`, for example ARGS="--port 9000".
+run: .venv/installed
+	@$(BIN)/python -m pyloto.bootstrap
+	@exec $(BIN)/python manage.py dev $(ARGS)
+
+test: lint check
+	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory smoke smoke-firestore
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: export DJANGO_SETTINGS_MODULE = tests.settings
+check: .venv/installed-dev
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+smoke: .venv/installed-dev
+	$(BIN)/python -m tests.smoke
+
+smoke-firestore: .venv/installed-dev
+	DOCUMENTS_BACKEND=firestore $(BIN)/python -m tests.smoke
+
+# Installed again only where the requirements changed.
+.venv/installed: requirements.txt | .venv
+	$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements.txt requirements-dev.txt | .venv
+	$(PIP) -r requirements-dev.txt
+	@touch .venv/installed $@
+
+.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Pyloto needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Debian and Ubuntu: apt install python3-venv"; exit 1; }
