@@ -78,6 +78,7 @@ class Conversation(DocumentModel):
         managed = False
         verbose_name = "conversa"
         verbose_name_plural = "conversas"
+        permissions = [("release_conversation", "Pode devolver conversas ao bot")]
 
     def __str__(self) -> str:
         return f"Conversa {self.conversation_id[:8]}"

@@ -28,3 +28,5 @@ os.environ.update(
 )
 
 from pyloto.settings import *  # noqa: E402, F403
+
+WHITENOISE_AUTOREFRESH = True  # Django's test runner sets DEBUG to False, and no static files are collected here

@@ -1,0 +1,262 @@
+"""What staff see of conversations: lists, the chat of one, and the action that gives it back to the bot."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from profiles.models import UserProfile
+from pyloto.documents.admin import DocumentAdmin, pretty_json
+from pyloto.documents.queryset import DocumentQuerySet
+
+from .intents import Intent, Outcome
+from .models import Conversation, Handoff, Mode, Quarantined, Session
+from .services.chat import Chat, load_chat
+from .services.release import NotWithHuman, ReleaseContended, release_to_bot
+from .transcript import day_name
+
+MODE_COLOURS = {Mode.BOT.label: "info", Mode.WAITING_HUMAN.label: "warning", Mode.HUMAN.label: "success"}
+SESSION_COLOURS = {Session.Status.ACTIVE.label: "success", Session.Status.CLOSED.label: ""}
+HANDOFF_COLOURS = {
+    Handoff.Status.OPEN.label: "warning",
+    Handoff.Status.TAKEN.label: "success",
+    Handoff.Status.RESOLVED.label: "",
+}
+QUALIFICATION_COLOURS = {
+    Handoff.Qualification.HIGH.label: "success",
+    Handoff.Qualification.MEDIUM.label: "info",
+    Handoff.Qualification.LOW.label: "",
+}
+
+
+def chat_link(user_key: str, text: str = "Abrir conversa") -> str:
+    return format_html(
+        '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
+        reverse("admin:conversations_conversation_change", args=(user_key,)),
+        text,
+    )
+
+
+def label_of(choices: Any, value: str | None) -> str:
+    """The Portuguese label of a code; a code that we do not know stands for itself."""
+    return dict(choices.choices).get(value, value) or "-"
+
+
+def intents_of(session: Session) -> str:
+    return ", ".join(label_of(Intent, entry.get("intent")) for entry in session.intents) or "-"
+
+
+@admin.register(Conversation)
+class ConversationAdmin(DocumentAdmin):
+    list_display = ("customer", "mode_label", "last_message", "responsible", "short_id")
+    list_filter = ("mode",)
+    ordering = ("-last_message_at",)
+    link_lookups = ("conversation_id",)
+
+    def prepare_rows(self, rows: list[Any]) -> None:
+        """Names stand in the profiles: one more read for the whole page."""
+        profiles = {p.pk: p for p in DocumentQuerySet(UserProfile).filter(pk__in=[row.pk for row in rows])}
+        for row in rows:
+            row.profile = profiles.get(row.pk)
+
+    @display(description="cliente", header=True)
+    def customer(self, conversation: Any) -> list[str]:
+        name = conversation.profile.name if conversation.profile else ""
+        return [name or "Cliente sem nome", conversation.last_message_preview or "-", initials(name)]
+
+    @display(description="quem responde", label=MODE_COLOURS)
+    def mode_label(self, conversation: Conversation) -> str:
+        return label_of(Mode, conversation.mode)
+
+    @display(description="última mensagem")
+    def last_message(self, conversation: Conversation) -> str:
+        if conversation.last_message_at is None:
+            return "-"
+        at = timezone.localtime(conversation.last_message_at)
+        return f"{day_name(at.date(), timezone.localdate())}, {at:%H:%M}"
+
+    @display(description="responsável", empty_value="-")
+    def responsible(self, conversation: Conversation) -> str | None:
+        return "Aplicativo do WhatsApp" if conversation.assigned_to == "whatsapp_app" else conversation.assigned_to
+
+    @display(description="identificador")
+    def short_id(self, conversation: Conversation) -> str:
+        return conversation.conversation_id[:8]
+
+    # --- one conversation ---------------------------------------------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        release = self.admin_site.admin_view(require_POST(self.release_view))
+        return [
+            path("<str:user_key>/release/", release, name="conversations_conversation_release"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The chat, in place of a form."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        chat = load_chat(object_id, before=request.GET.get("antes", ""))
+        if chat is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return TemplateResponse(
+            request, "admin/conversations/conversation/chat.html", self._chat_context(request, chat)
+        )
+
+    def _chat_context(self, request: HttpRequest, chat: Chat) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": chat.header,
+            "title": chat.name,
+            "chat": chat,
+            "mode_variant": MODE_COLOURS.get(chat.mode_label, ""),
+            "can_release": chat.header.mode != Mode.BOT and self.has_release_permission(request),
+            "can_view_audit": request.user.has_perm("audit.view_auditevent"),
+            "can_view_session": request.user.has_perm("conversations.view_session"),
+        }
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("conversations.release_conversation")
+
+    def release_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
+        if not self.has_release_permission(request):
+            raise PermissionDenied
+        if "/" in user_key:
+            raise Http404
+        try:
+            release_to_bot(user_key=user_key, agent=f"user:{request.user.pk}", now=timezone.now())
+        except NotWithHuman:
+            messages.warning(request, "Esta conversa já está com o bot.")
+        except ReleaseContended:
+            messages.error(request, "Não foi possível devolver a conversa agora. Tente de novo em instantes.")
+        else:
+            messages.success(
+                request, "Conversa devolvida ao bot. A próxima mensagem do cliente será respondida por ele."
+            )
+        return HttpResponseRedirect(reverse("admin:conversations_conversation_change", args=(user_key,)))
+
+
+@admin.register(Session)
+class SessionAdmin(DocumentAdmin):
+    list_display = ("started_at", "status_label", "intents_label", "outcome_label", "closed_at", "conversation")
+    list_filter = ("status",)
+    ordering = ("-started_at",)
+    fields = (
+        "status", "outcome", "intents_label", "started_at", "last_user_at", "expires_at", "closed_at", "summary",
+        "collected_json", "asked_json", "conversation_id", "conversation",
+    )  # fmt: skip
+
+    @display(description="situação", label=SESSION_COLOURS)
+    def status_label(self, session: Session) -> str:
+        return label_of(Session.Status, session.status)
+
+    @display(description="intenções")
+    def intents_label(self, session: Session) -> str:
+        return intents_of(session)
+
+    @display(description="desfecho")
+    def outcome_label(self, session: Session) -> str:
+        return label_of(Outcome, session.outcome)
+
+    @display(description="conversa")
+    def conversation(self, session: Session) -> str:
+        return chat_link(session.user_key)
+
+    @display(description="coletado")
+    def collected_json(self, session: Session) -> str:
+        return pretty_json(session.collected)
+
+    @display(description="pergunta em aberto")
+    def asked_json(self, session: Session) -> str:
+        return pretty_json(session.asked)
+
+
+@admin.register(Handoff)
+class HandoffAdmin(DocumentAdmin):
+    list_display = (
+        "lead_name",
+        "status_label",
+        "intent_label",
+        "qualification",
+        "opened_at",
+        "target_at",
+        "conversation",
+    )
+    list_filter = ("status",)
+    ordering = ("-opened_at",)
+    fields = (
+        "status", "agent_id", "routing", "intent_label", "qualification", "confidence", "lead_score", "deadline", "summary",
+        "lead_json", "requirements_json", "detected", "resolved", "still_open", "reasons", "opened_at", "taken_at",
+        "first_reply_at", "resolved_at", "target_at", "conversation_id", "conversation",
+    )  # fmt: skip
+
+    @display(description="lead")
+    def lead_name(self, handoff: Handoff) -> str:
+        return handoff.lead.get("name") or handoff.lead.get("business_name") or "Cliente sem nome"
+
+    @display(description="situação", label=HANDOFF_COLOURS)
+    def status_label(self, handoff: Handoff) -> str:
+        return label_of(Handoff.Status, handoff.status)
+
+    @display(description="intenção principal")
+    def intent_label(self, handoff: Handoff) -> str:
+        return label_of(Intent, handoff.intent_primary)
+
+    @display(description="qualificação", label=QUALIFICATION_COLOURS)
+    def qualification(self, handoff: Handoff) -> str:
+        return label_of(Handoff.Qualification, handoff.qualification_level)
+
+    @display(description="conversa")
+    def conversation(self, handoff: Handoff) -> str:
+        return chat_link(handoff.user_key)
+
+    @display(description="lead")
+    def lead_json(self, handoff: Handoff) -> str:
+        return pretty_json(handoff.lead)
+
+    @display(description="requisitos")
+    def requirements_json(self, handoff: Handoff) -> str:
+        return pretty_json(handoff.requirements)
+
+    @display(description="intenções detectadas")
+    def detected(self, handoff: Handoff) -> str:
+        return labels_of(handoff.intents_detected)
+
+    @display(description="intenções resolvidas")
+    def resolved(self, handoff: Handoff) -> str:
+        return labels_of(handoff.resolved_intents)
+
+    @display(description="intenções em aberto")
+    def still_open(self, handoff: Handoff) -> str:
+        return labels_of(handoff.open_intents)
+
+    @display(description="motivos da qualificação")
+    def reasons(self, handoff: Handoff) -> str:
+        return ", ".join(map(str, handoff.qualification_reasons)) or "-"
+
+
+@admin.register(Quarantined)
+class QuarantinedAdmin(DocumentAdmin):
+    list_display = ("received_at", "reason", "size_bytes", "correlation_id")
+    ordering = ("-received_at",)
+    fields = ("received_at", "reason", "size_bytes", "correlation_id")
+
+
+def labels_of(intents: list[Any]) -> str:
+    """Entries are codes, or {"intent": code, …}."""
+    codes = [entry.get("intent") if isinstance(entry, dict) else entry for entry in intents]
+    return ", ".join(label_of(Intent, code) for code in codes) or "-"
+
+
+def initials(name: str) -> str:
+    words = name.split()
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper() if words else "?"

@@ -1,0 +1,100 @@
+"""One conversation for the admin's chat view: a page of its messages, and what stands beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core import signing
+from django.utils import timezone
+
+from conversations.intents import Intent
+from conversations.models import Conversation, Handoff, Message, Mode, Session
+from conversations.stores import ConversationStore, HandoffStore, Position, SessionStore, load
+from conversations.transcript import Bubble, bubbles_of, cited_keys, keyed
+from profiles.models import UserProfile
+from profiles.services import revealed
+from profiles.stores import UserProfileStore
+from pyloto.documents import get_store
+from pyloto.privacy.masking import mask_phone
+
+PAGE = 50
+PLACE_SALT = "conversations.chat"
+conversations = ConversationStore()
+
+
+@dataclass(frozen=True)
+class Chat:
+    header: Conversation
+    profile: UserProfile | None
+    session: Session | None
+    handoff: Handoff | None
+    bubbles: list[Bubble]
+    earlier: str  # signed place of the page before; empty at the beginning of the conversation
+    is_latest: bool
+
+    @property
+    def name(self) -> str:
+        return self.profile.name if self.profile and self.profile.name else "Cliente sem nome"
+
+    @property
+    def masked_phone(self) -> str:
+        phone = revealed(self.profile, "phone")
+        return mask_phone(phone) if phone else ""
+
+    @property
+    def mode_label(self) -> str:
+        return str(dict(Mode.choices).get(self.header.mode, self.header.mode))
+
+    @property
+    def intents(self) -> list[str]:
+        entries = self.session.intents if self.session else []
+        return [str(dict(Intent.choices).get(entry.get("intent"), entry.get("intent"))) for entry in entries]
+
+
+def load_chat(user_key: str, *, before: str = "") -> Chat | None:
+    """None where there is no such conversation. A `before` that we did not sign shows the latest page.
+
+    Reads header and profile, one page of messages, session and handoff with quoted messages: three round trips.
+    """
+    if not user_key or "/" in user_key:
+        return None
+    profile_path = UserProfileStore.path(user_key)
+    loaded = load(user_key, [profile_path])
+    if loaded.header is None:
+        return None
+    place = _read_place(user_key, before)
+    messages = conversations.get_messages(user_key, limit=PAGE + 1, before=place)
+    page, session, handoff = messages[:PAGE], None, None
+    cited = {key: conversations.message_path(user_key, key) for key in cited_keys(page)}
+    session_id = loaded.header.session_id
+    beside = [SessionStore.path(session_id), HandoffStore.path(session_id)] if session_id else []
+    others = get_store().get_many([*beside, *cited.values()]) if beside or cited else {}
+    if session_id:
+        session = Session.from_snapshot(others[beside[0]]) if beside[0] in others else None
+        handoff = Handoff.from_snapshot(others[beside[1]]) if beside[1] in others else None
+    quoted: Mapping[str, Message] = keyed(Message.from_snapshot(others[p]) for p in cited.values() if p in others)
+    profile = loaded.snapshots.get(profile_path)
+    return Chat(
+        header=loaded.header,
+        profile=UserProfile.from_snapshot(profile) if profile else None,
+        session=session,
+        handoff=handoff,
+        bubbles=bubbles_of(page, quoted=quoted, today=timezone.localdate()),
+        earlier=_sign_place(user_key, page[-1]) if len(messages) > PAGE else "",
+        is_latest=place is None,
+    )
+
+
+def _sign_place(user_key: str, message: Message) -> str:
+    place: dict[str, Any] = {"t": message.timestamp.isoformat(), "s": message.seq, "k": message.pk}
+    return signing.dumps(place, salt=f"{PLACE_SALT}:{user_key}")
+
+
+def _read_place(user_key: str, signed: str) -> Position | None:
+    try:
+        place = signing.loads(signed, salt=f"{PLACE_SALT}:{user_key}")
+    except signing.BadSignature:
+        return None
+    path = conversations.message_path(user_key, place["k"])
+    return Position(datetime.fromisoformat(place["t"]), place["s"], path)

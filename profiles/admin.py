@@ -1,0 +1,29 @@
+"""Customers in the admin: what they told us. The phone is shown masked; nothing here reveals it."""
+
+from django.contrib import admin
+from unfold.decorators import display
+
+from pyloto.documents.admin import DocumentAdmin
+from pyloto.privacy.masking import mask_phone
+
+from .models import UserProfile
+from .services import revealed
+
+
+@admin.register(UserProfile)
+class UserProfileAdmin(DocumentAdmin):
+    list_display = ("display_name", "masked_phone", "city", "business_name", "last_interaction")
+    ordering = ("-last_interaction",)
+    fields = (
+        "display_name", "masked_phone", "city", "is_business", "business_name", "role", "lead_score", "qualification_level",
+        "created_at", "updated_at", "last_interaction",
+    )  # fmt: skip
+
+    @display(description="nome")
+    def display_name(self, profile: UserProfile) -> str:
+        return profile.name or "Cliente sem nome"
+
+    @display(description="telefone")
+    def masked_phone(self, profile: UserProfile) -> str:
+        phone = revealed(profile, "phone")
+        return mask_phone(phone) if phone else "Sem telefone"
