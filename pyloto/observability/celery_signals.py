@@ -24,8 +24,9 @@ def send_correlation_id(headers: dict[str, Any] | None = None, **kwargs: Any) ->
 @signals.task_prerun.connect
 def bind_task(task_id: str, task: Task[Any, Any], **kwargs: Any) -> None:
     clear_contextvars()
-    correlation_id = getattr(task.request, HEADER, None) or new_correlation_id()
-    bind_contextvars(correlation_id=correlation_id, task=task.name, task_id=task_id)
+    # A worker's request has the message's headers as its own fields, an eager one keeps them apart.
+    sent = getattr(task.request, HEADER, None) or (task.request.headers or {}).get(HEADER)
+    bind_contextvars(correlation_id=sent or new_correlation_id(), task=task.name, task_id=task_id)
 
 
 @signals.task_postrun.connect

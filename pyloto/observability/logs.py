@@ -16,11 +16,14 @@ from typing import Any, TextIO
 from uuid import UUID
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from pyloto.errors import PylotoError
 from pyloto.privacy.masking import mask_text
 
+# Errors whose text is written by programmers about programs.
+TEXT_SHOWN = (PylotoError, ImproperlyConfigured, ImportError, NameError, AttributeError)
 FRAMES_MAX = 20
 CAUSES_MAX = 5
 
@@ -133,7 +136,7 @@ def _shared_processors() -> list[Processor]:
 
 
 def _describe_exception(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    """Exceptions as class, place and causes. Their texts may quote a customer: only those of our own are shown."""
+    """Exceptions as class, place and causes. Their texts may quote a customer: only those of `TEXT_SHOWN` appear."""
     exc_info = event.pop("exc_info", None)
     if exc_info is True or exc_info == 1:
         exc_info = sys.exc_info()
@@ -145,14 +148,14 @@ def _describe_exception(logger: WrappedLogger, name: str, event: EventDict) -> E
 
 
 def describe_exception(error: BaseException) -> list[dict[str, Any]]:
-    """The exception and what caused it, innermost last: class, frames ("file:line function"), and our own texts."""
+    """The exception and what caused it, innermost last: class, frames ("file:line function"), and safe texts."""
     described: list[dict[str, Any]] = []
     current: BaseException | None = error
     while current is not None and len(described) < CAUSES_MAX:
         described.append(
             {
                 "type": f"{type(current).__module__}.{type(current).__qualname__}",
-                **({"message": mask_text(str(current))} if isinstance(current, PylotoError) else {}),
+                **({"message": mask_text(str(current))} if isinstance(current, TEXT_SHOWN) else {}),
                 "frames": _frames(current.__traceback__),
             }
         )

@@ -22,7 +22,7 @@ _PATTERNS = (
         "[telefone]",
         re.compile(
             r"\+\d(?:[\s().-]{0,2}\d){7,14}(?!\d)"  # international
-            rf"|{_START}(?:55[\s.-]?)?\(?\d{{2}}\)?[\s.-]{{0,2}}(?:9[\s.-]?)?\d{{4}}[\s.-]?\d{{4}}{_END}"  # Brazilian
+            rf"|{_START}(?:55[\s.-]?)?\(?0?\d{{2}}\)?[\s.-]{{0,2}}(?:9[\s.-]?)?\d{{4}}[\s.-]?\d{{4}}{_END}"  # Brazilian
             rf"|{_START}9\d{{4}}-\d{{4}}{_END}"  # without area code
             rf"|{_START}\d{{10,14}}{_END}"  # a wa_id; also CPF and CNPJ without their dots
         ),
