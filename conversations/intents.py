@@ -1,17 +1,16 @@
 """The vocabulary of a conversation and the queue of intents of a session. Pure."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
 from django.db.models import TextChoices
 
+from ai.intents import Intent
 
-class Intent(TextChoices):
-    ENTRY_UNKNOWN = "ENTRY_UNKNOWN", "Entrada"
-    CUSTOM_SOFTWARE = "CUSTOM_SOFTWARE", "Sistemas sob medida"
-    SAAS_COMMUNICATION = "SAAS_COMMUNICATION", "SaaS: o Pyloto da sua comunicação"
-    PYLOTO_ENTREGA_REQUEST = "PYLOTO_ENTREGA_REQUEST", "Entrega: pedido"
-    PYLOTO_ENTREGA_DRIVER_SIGNUP = "PYLOTO_ENTREGA_DRIVER_SIGNUP", "Entrega: quero ser entregador"
-    PYLOTO_ENTREGA_MERCHANT_SIGNUP = "PYLOTO_ENTREGA_MERCHANT_SIGNUP", "Entrega: sou lojista"
-    INSTITUTIONAL = "INSTITUTIONAL", "Institucional"
-    UNSUPPORTED = "UNSUPPORTED", "Fora do escopo"
+__all__ = ["COMMERCIAL", "Intent", "IntentQueue", "Outcome"]
+
+INTENTS_MAX = 3  # product.md §3: at most three intents a session
 
 
 class Outcome(TextChoices):
@@ -25,3 +24,148 @@ class Outcome(TextChoices):
     DUPLICATE_OR_SPAM = "DUPLICATE_OR_SPAM", "Duplicado ou spam"
     UNSUPPORTED = "UNSUPPORTED", "Fora do escopo"
     FAILED_INTERNAL = "FAILED_INTERNAL", "Falha interna"
+
+
+# The strongest outcome that a session reached is the session's (product.md §3).
+STRENGTH = (
+    Outcome.HANDOFF_HUMAN,
+    Outcome.SCHEDULED_FOLLOWUP,
+    Outcome.ROUTE_EXTERNAL,
+    Outcome.SELF_SERVE_INFO,
+    Outcome.UNSUPPORTED,
+)
+
+# Commercial value, the greatest first (product.md §3).
+VALUE = (
+    Intent.CUSTOM_SOFTWARE,
+    Intent.SAAS_COMMUNICATION,
+    Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP,
+    Intent.PYLOTO_ENTREGA_DRIVER_SIGNUP,
+    Intent.PYLOTO_ENTREGA_REQUEST,
+    Intent.INSTITUTIONAL,
+    Intent.UNSUPPORTED,
+)
+COMMERCIAL = frozenset(VALUE[:4])
+
+
+class IntentStatus(TextChoices):
+    ACTIVE = "ACTIVE", "Ativa"
+    QUEUED = "QUEUED", "Na fila"
+    DONE = "DONE", "Concluída"
+    DECLINED = "DECLINED", "Dispensada"
+
+
+@dataclass
+class IntentQueue:
+    """The intents of one session, over the list that its document holds.
+
+    An entry is {"intent", "at", "confidence", "status", "explicit", "urgent", "decision_maker", "outcome"}: what was
+    collected for it stands elsewhere. At most one entry is ACTIVE.
+    """
+
+    entries: list[dict[str, Any]]
+
+    def add_intent(
+        self, intent: str, *, at: datetime, confidence: float, explicit: bool = False, urgent: bool = False
+    ) -> bool:
+        """Queue an intent that is not in the session yet; False where it is, or where the session is full.
+
+        One that is open already becomes explicit or urgent where it now is; one that is done opens again.
+        """
+        if entry := self.find(intent):
+            entry["explicit"] = entry["explicit"] or explicit
+            entry["urgent"] = entry["urgent"] or urgent
+            entry["confidence"] = max(entry["confidence"], confidence)
+            if entry["status"] in (IntentStatus.DONE, IntentStatus.DECLINED):
+                entry["status"] = IntentStatus.QUEUED.value
+            return False
+        if len(self.entries) >= INTENTS_MAX and not self._drop_declined():
+            return False
+        self.entries.append(
+            {
+                "intent": str(intent),
+                "at": at,
+                "confidence": confidence,
+                "status": IntentStatus.QUEUED.value,
+                "explicit": explicit,
+                "urgent": urgent,
+                "decision_maker": False,
+                "outcome": None,
+            }
+        )
+        return True
+
+    def _drop_declined(self) -> bool:
+        """Make room: an intent that the customer dropped gives its place up."""
+        declined = next((e for e in self.entries if e["status"] == IntentStatus.DECLINED), None)
+        if declined:
+            self.entries.remove(declined)
+        return declined is not None
+
+    def find(self, intent: str) -> dict[str, Any] | None:
+        return next((entry for entry in self.entries if entry["intent"] == intent), None)
+
+    @property
+    def active(self) -> dict[str, Any] | None:
+        return next((entry for entry in self.entries if entry["status"] == IntentStatus.ACTIVE), None)
+
+    @property
+    def open(self) -> list[dict[str, Any]]:
+        return [e for e in self.entries if e["status"] in (IntentStatus.ACTIVE, IntentStatus.QUEUED)]
+
+    @property
+    def queued(self) -> list[dict[str, Any]]:
+        """Those that wait, the next one first."""
+        return sorted((e for e in self.entries if e["status"] == IntentStatus.QUEUED), key=_priority)
+
+    def choose(self) -> dict[str, Any] | None:
+        """Make the one active that product.md §3 names, and return it; None where nothing is open."""
+        if not self.open:
+            return None
+        return self.activate(min(self.open, key=_priority)["intent"])
+
+    def activate(self, intent: str) -> dict[str, Any] | None:
+        """Make one open intent the active one; the one that was waits in the queue."""
+        for entry in self.open:
+            entry["status"] = (IntentStatus.ACTIVE if entry["intent"] == intent else IntentStatus.QUEUED).value
+        return self.active
+
+    def pick(self, intent: str) -> None:
+        """The customer picked it: it is active now, and earlier picks no longer count."""
+        if self.find(intent) is None:
+            return
+        for entry in self.entries:
+            entry["explicit"] = entry["intent"] == intent
+        self.activate(intent)
+
+    def park(self) -> None:
+        """None is active: the customer chooses anew."""
+        for entry in self.open:
+            entry["status"] = IntentStatus.QUEUED.value
+
+    def finish(self, outcome: Outcome) -> None:
+        if entry := self.active:
+            entry |= {"status": IntentStatus.DONE.value, "outcome": outcome.value}
+
+    def decline_active(self) -> None:
+        if entry := self.active:
+            entry["status"] = IntentStatus.DECLINED.value
+
+    def decline_open(self) -> None:
+        for entry in self.open:
+            entry["status"] = IntentStatus.DECLINED.value
+
+    def strongest_outcome(self) -> Outcome | None:
+        """The strongest outcome that an intent of the session reached."""
+        reached = {entry["outcome"] for entry in self.entries}
+        return next((outcome for outcome in STRENGTH if outcome in reached), None)
+
+
+def _priority(entry: dict[str, Any]) -> tuple[int, int, datetime]:
+    """(1) picked explicitly, the latest pick first, (2) urgent delivery, (3) commercial value, (4) named first."""
+    if entry["explicit"]:
+        return 0, 0, entry["at"]
+    if entry["intent"] == Intent.PYLOTO_ENTREGA_REQUEST and entry["urgent"]:
+        return 1, 0, entry["at"]
+    value = VALUE.index(Intent(entry["intent"])) if entry["intent"] in VALUE else len(VALUE)
+    return 2, value, entry["at"]

@@ -1,0 +1,108 @@
+"""The facts that the bot may state, out of `knowledge.json`, which the company edits."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from .text import fold
+
+PATH = Path(__file__).with_name("knowledge.json")
+ALONE_MAX_WORDS = 5  # "muito obrigado pela ajuda, Otto": thanks; in a longer message they are not the point
+ANSWERS_MAX = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fact. It answers a text that holds one of its phrases; `alone`: only where the text says little else."""
+
+    id: str
+    phrases: tuple[re.Pattern[str], ...]
+    answer: str
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Hours:
+    """When humans answer, in their own time zone. `weekdays`: Monday is 0."""
+
+    timezone: ZoneInfo
+    weekdays: frozenset[int]
+    opens: time
+    closes: time
+    text: str
+
+    def is_open(self, now: datetime) -> bool:
+        local = now.astimezone(self.timezone)
+        return local.weekday() in self.weekdays and self.opens <= local.time() < self.closes
+
+    def next_opening(self, now: datetime) -> datetime:
+        """The first opening after `now`, in local time."""
+        day = now.astimezone(self.timezone)
+        opening = datetime.combine(day.date(), self.opens, self.timezone)
+        while opening <= day or opening.weekday() not in self.weekdays:
+            opening = datetime.combine(opening.date() + timedelta(days=1), self.opens, self.timezone)
+        return opening
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    hours: Hours
+    entries: tuple[Entry, ...]
+    about: str
+
+
+@cache
+def load() -> Knowledge:
+    """The knowledge file, read once by each process."""
+    return parse(json.loads(PATH.read_text(encoding="utf-8")))
+
+
+def parse(data: dict[str, Any]) -> Knowledge:
+    hours = data["hours"]
+    entries = tuple(
+        Entry(
+            id=entry["id"],
+            phrases=tuple(re.compile(rf"(?<!\w){re.escape(fold(phrase))}(?!\w)") for phrase in entry["phrases"]),
+            answer=entry["answer"],
+            alone=entry.get("alone", False),
+        )
+        for entry in data["answers"]
+    )
+    return Knowledge(
+        hours=Hours(
+            timezone=ZoneInfo(hours["timezone"]),
+            weekdays=frozenset(hours["weekdays"]),
+            opens=time.fromisoformat(hours["opens"]),
+            closes=time.fromisoformat(hours["closes"]),
+            text=hours["text"],
+        ),
+        entries=entries,
+        about=next(entry.answer for entry in entries if entry.id == data["about"]),
+    )
+
+
+def find_answer(text: str, *, alone: bool = True) -> str | None:
+    """What the base says to `text`, at most two facts, or None. `alone=False` leaves small talk ("valeu") out."""
+    folded = fold(text)
+    short = len(folded.split()) <= ALONE_MAX_WORDS
+    found = [
+        entry
+        for entry in load().entries
+        if any(phrase.search(folded) for phrase in entry.phrases) and (not entry.alone or (alone and short))
+    ]
+    if len(found) > 1:
+        found = [entry for entry in found if not entry.alone]
+    return "\n\n".join(entry.answer for entry in found[:ANSWERS_MAX]) or None
+
+
+def about() -> str:
+    return load().about
+
+
+def hours() -> Hours:
+    return load().hours

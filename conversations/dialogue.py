@@ -1,0 +1,396 @@
+"""An active session and what was just said in it: which intent is served, what is collected, what is asked next. Pure."""
+
+import re
+
+from django.conf import settings
+
+from ai import knowledge, rules
+from audit import EventType
+
+from . import answers, flows, replies
+from .flows import Field, Flow
+from .hearing import Heard
+from .intents import Intent, IntentQueue, Outcome
+from .models import Session
+from .plans import Turn, TurnPlan
+from .replies import Reply
+
+MISSES_MAX = 2  # product.md §2: after two answers that can't be understood, offer the human
+SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as another wish
+_SWITCH = r"\b(na verdade|mudei de ideia|tambem|tbm|alem disso|outra coisa|em vez disso)\b"
+_MENU = r"^(menu|opcoes|ver opcoes|inicio|voltar|comecar de novo|recomecar|ver o menu|mostrar? (o )?menu)[.! ]*$"
+_CANCEL = r"^(cancela\w*|deixa (pra la|quieto)|desisto|desisti|nao quero mais|esquece|parar?|sair)[.! ]*$"
+
+
+class Dialogue:
+    """Serves one turn of a session.
+
+    `session.asked` is the open question: {"menu": True} | {"field": name} | {"next": True}, with "misses" (answers not
+    understood), "offered" (a human was), "last" (the field answered last) and "unsupported_said".
+    """
+
+    def __init__(self, turn: Turn, session: Session, heard: Heard, *, is_new: bool):
+        self.turn, self.session, self.heard, self.is_new = turn, session, heard, is_new
+        self.queue = IntentQueue(session.intents)
+        self.understood = False  # something that was said had an effect
+        self.wants_menu = False
+        self.answered = 0  # answers taken from this turn
+        self.picked: str | None = None  # the intent tapped in this turn
+
+    def run(self) -> TurnPlan:
+        heard, asked = self.heard, self.session.asked
+        if heard.reading.prompt_version:
+            self.session.prompt_version = heard.reading.prompt_version
+        if heard.wants_human or (asked.get("offered") and heard.text and answers.is_yes(heard.text)):
+            self._add_detected()
+            self._absorb(answering=False)
+            return self._hand_over()
+        if not heard.text and not heard.taps:
+            return self._receive_file()
+        for tap_id, title in heard.taps:
+            self._apply_tap(tap_id, title)
+        if heard.text:
+            self._apply_text(heard.text)
+        return self._serve()
+
+    # --- what was said ------------------------------------------------------------------------------------------------
+    def _receive_file(self) -> TurnPlan:
+        """A turn without words: what came is named, and the open question stays open."""
+        if self.heard.media:
+            self.turn.lead.append(replies.media_received(self.heard.media))
+        elif self.session.asked.get("unsupported_said"):
+            return self.turn.plan(self.session, None, Outcome.AWAITING_USER)
+        else:
+            self.turn.lead.append(replies.UNSUPPORTED_TYPE)
+            self.session.asked["unsupported_said"] = True
+        return self._ask_again()
+
+    def _apply_tap(self, tap_id: str, title: str) -> None:
+        """A button or a row, of this session or of an old message: both count."""
+        intent = tap_id.removeprefix(replies.INTENT_PREFIX)
+        if tap_id == replies.MENU:
+            self.wants_menu = True
+        elif tap_id == replies.NEXT_YES:
+            self.understood = self.queue.choose() is not None
+        elif tap_id == replies.NEXT_NO:
+            self._decline()
+        elif tap_id == replies.RETRY:
+            self._forget_misses()
+        elif intent != tap_id and intent in Intent.values:
+            self._pick(intent)
+        elif tap_id.startswith(replies.FIELD_PREFIX) and self._choose_answer(tap_id):
+            self.understood = True
+        else:
+            self._apply_text(title)
+
+    def _pick(self, intent: str) -> None:
+        self._add(intent, confidence=1.0, explicit=True)
+        self.queue.pick(intent)
+        self.picked = intent
+        if self.queue.find(intent) is None:
+            self.turn.lead.append(replies.ONE_AT_A_TIME)
+        self.understood = True
+
+    def _choose_answer(self, tap_id: str) -> bool:
+        """A tapped answer of the active flow: it also corrects an earlier one."""
+        _, intent, name, number = (tap_id.split(":") + ["", "", ""])[:4]
+        flow, active = flows.find_flow(intent), self.queue.active
+        field = flow.field(name) if flow else None
+        if flow is None or field is None or active is None or active["intent"] != intent or not number.isdigit():
+            return False
+        if int(number) >= len(field.choices):
+            return False
+        value = flows.read_answer(field, field.choices[int(number)]) or field.choices[int(number)]
+        self._keep(flow, {field.name: value})
+        return True
+
+    def _apply_text(self, text: str) -> None:
+        folded = answers.plain(text).strip()
+        asked = self.session.asked
+        flow = self._active_flow()
+        if re.match(_MENU, folded):
+            self.wants_menu = True
+        elif re.match(_CANCEL, folded) and self.queue.open:
+            self.turn.lead.append(replies.CANCELLED)
+            self._cancel()
+        elif asked.get("offered") and answers.is_no(text):
+            self._forget_misses()
+        elif asked.get("next") and not self.understood and answers.is_no(text):
+            self._decline()
+        elif asked.get("next") and not self.understood and answers.is_yes(text):
+            self.understood = self.queue.choose() is not None
+        elif flow and self.picked is None:
+            self._answer(flow, text)
+        else:
+            self._add_detected()
+        if rules.is_greeting(text) and not self.is_new and not self.understood:
+            self.turn.lead.append(replies.GREETED)
+            self.understood = True
+
+    def _answer(self, flow: Flow, text: str) -> None:
+        """A message while a flow asks: an answer, a correction, a question of the customer's own, or another wish."""
+        collected = self.session.collected.setdefault(flow.intent.value, {})
+        asked = self.session.asked
+        field = flow.field(asked.get("field"))
+        if changed := flows.correction(flow, text, collected, asked.get("last")):
+            self._keep(flow, changed)
+            self.answered = 0
+            self.turn.lead.append(replies.CORRECTED)
+            return
+        free = field is not None and field.free
+        asks = self._asks_us(free)
+        switches = self._switches(free)
+        self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), answering=not asks and not switches))
+        if asks:
+            self.turn.lead.append(knowledge.find_answer(text, alone=False) or replies.NO_ANSWER_YET)
+            self.understood = True
+        if switches or not self.understood:
+            self._add_detected(during_flow=True)
+
+    def _asks_us(self, free: bool) -> bool:
+        """Whether the customer asks about the company instead of answering."""
+        if not any(detected.intent == Intent.INSTITUTIONAL for detected in self.heard.reading.intents):
+            return False
+        return rules.is_question(self.heard.text) or not free
+
+    def _switches(self, free: bool) -> bool:
+        """Whether the message is about something else. A free answer may mention anything: there it must say so."""
+        active = (self.queue.active or {}).get("intent")
+        for detected in self.heard.reading.intents:
+            if detected.intent == active or detected.confidence < SWITCH_CONFIDENCE or not _is_wish(detected.intent):
+                continue
+            urgent = detected.intent == Intent.PYLOTO_ENTREGA_REQUEST and self.heard.reading.urgent
+            if not free or urgent or re.search(_SWITCH, answers.plain(self.heard.text)):
+                return True
+        return False
+
+    def _add_detected(self, *, during_flow: bool = False) -> None:
+        """Queue what was recognised. A question about the company is answered at once where there is something else."""
+        reading = self.heard.reading
+        detected = [d for d in reading.intents if d.intent != Intent.ENTRY_UNKNOWN]
+        wishes = [d for d in detected if _is_wish(d.intent)]
+        for found in wishes:
+            self._add(found.intent.value, confidence=found.confidence, urgent=reading.urgent)
+        if during_flow:
+            if wishes:
+                self.turn.lead.append(replies.NOTED_ALSO)
+            elif any(d.intent == Intent.UNSUPPORTED for d in detected):
+                self.turn.lead.append(replies.NOT_OURS)
+            return
+        for found in detected if not wishes and not self.heard.wants_human else ():
+            self._add(found.intent.value, confidence=found.confidence)
+        if wishes and any(d.intent == Intent.INSTITUTIONAL for d in detected):
+            self.turn.lead.append(knowledge.find_answer(self.heard.text, alone=False) or "")
+
+    def _add(self, intent: str, *, confidence: float, explicit: bool = False, urgent: bool = False) -> None:
+        if self.queue.add_intent(
+            intent, at=self.heard.last_at, confidence=confidence, explicit=explicit, urgent=urgent
+        ):
+            self.turn.record(EventType.INTENT_ADDED, session_id=self.session.pk, intent=intent, explicit=explicit)
+        entry = self.queue.find(intent)
+        if entry is None:
+            return
+        self.understood = True
+        if intent == Intent.PYLOTO_ENTREGA_REQUEST and entry["urgent"] and self.queue.active:
+            self.queue.choose()  # a delivery now goes first, unless the other one was picked explicitly
+
+    # --- what is collected --------------------------------------------------------------------------------------------
+    def _active_flow(self) -> Flow | None:
+        active = self.queue.active
+        return flows.find_flow(active["intent"]) if active else None
+
+    def _absorb(self, *, answering: bool) -> None:
+        """Take from the text what the active flow can use."""
+        if (flow := self._active_flow() or self._chosen_flow()) and self.heard.text:
+            collected = self.session.collected.setdefault(flow.intent.value, {})
+            asked = next((f.name for f in flow.fields if f.free), None) if answering else None
+            self._keep(flow, flows.absorb(flow, self.heard.text, collected, asked, answering=answering))
+
+    def _chosen_flow(self) -> Flow | None:
+        entry = self.queue.choose()
+        return flows.find_flow(entry["intent"]) if entry else None
+
+    def _keep(self, flow: Flow, taken: dict[str, str]) -> None:
+        if not taken:
+            return
+        collected = self.session.collected.setdefault(flow.intent.value, {})
+        collected |= taken
+        self.session.asked["last"] = next(reversed(taken))
+        self.turn.learn(flows.to_profile(flow, taken))
+        self.answered += len(taken)
+        self.understood = True
+
+    def _note_signals(self) -> None:
+        """Urgency and who decides belong to the intent that is served; the role to the profile."""
+        active, reading = self.queue.active, self.heard.reading
+        if active:
+            active["urgent"] = active["urgent"] or reading.urgent
+            active["decision_maker"] = active["decision_maker"] or reading.decision_maker
+        if role := flows.find_role(self.heard.text):
+            self.turn.learn({"role": role.value})
+
+    # --- what is said -------------------------------------------------------------------------------------------------
+    def _serve(self) -> TurnPlan:
+        """Serve the active intent, and the next ones as far as they need no answer of the customer's."""
+        self._record_reading()
+        if self.wants_menu:
+            return self._menu()
+        if self.session.asked.get("next") and not self.understood:
+            return self._miss()
+        while entry := self.queue.active or self.queue.choose():
+            self.turn.intent = entry["intent"]
+            self._note_signals()
+            flow = flows.find_flow(entry["intent"])
+            if flow:
+                if self._start(flow):
+                    return self._ask_field(flow)
+                self.queue.finish(Outcome.HANDOFF_HUMAN)
+            else:
+                self.queue.finish(self._serve_at_once(Intent(entry["intent"])))
+            if self.queue.queued:
+                return self._ask_next()
+        if self.queue.strongest_outcome():
+            return self._close()
+        return self._miss() if self.session.asked.get("menu") and not self.understood else self._menu()
+
+    def _start(self, flow: Flow) -> bool:
+        """Begin or go on with a flow; whether it has a question left."""
+        if flow.intent.value not in self.session.collected:
+            opening = flow.opening if not self.is_new else f"{replies.introduction()} {flow.opening}"
+            self.turn.lead.append(opening)
+            known = flows.from_profile(flow, self.turn.facts)
+            self.session.collected[flow.intent.value] = known
+            self._absorb(answering=self.picked is not None)
+            self.answered = 0
+        return flow.next_field(self.session.collected[flow.intent.value]) is not None
+
+    def _serve_at_once(self, intent: Intent) -> Outcome:
+        lead = self.turn.lead
+        if intent == Intent.PYLOTO_ENTREGA_REQUEST:
+            desk = settings.DELIVERY_DESK_WHATSAPP
+            lead.append(replies.route(desk) if desk else replies.NO_DESK)
+            return Outcome.ROUTE_EXTERNAL if desk else Outcome.HANDOFF_HUMAN
+        if intent == Intent.INSTITUTIONAL:
+            answer = knowledge.find_answer(self.heard.text) if self.heard.text else knowledge.about()
+            if answer is None and self.picked == Intent.INSTITUTIONAL:
+                answer = knowledge.about()
+            lead.append(answer or replies.NO_ANSWER)
+            return Outcome.SELF_SERVE_INFO if answer else Outcome.HANDOFF_HUMAN
+        lead.append(replies.NOT_OURS_END)
+        return Outcome.UNSUPPORTED
+
+    def _record_reading(self) -> None:
+        detected = [d.intent.value for d in self.heard.reading.intents]
+        if self.picked or self.heard.text:
+            self.turn.record(
+                EventType.INTENT_CLASSIFIED,
+                intents=[self.picked] if self.picked else detected or [Intent.ENTRY_UNKNOWN.value],
+                confidence_percent=100 if self.picked else round(self.heard.reading.primary.confidence * 100),
+                source="TAP" if self.picked else str(self.heard.reading.source),
+            )
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+    def _ask(self, question: dict[str, object], reply: Reply) -> TurnPlan:
+        kept = {name: value for name, value in self.session.asked.items() if name in ("last", "unsupported_said")}
+        self.session.asked = kept | question
+        self.turn.intent = self.turn.intent or (self.queue.active or {}).get("intent") or Intent.ENTRY_UNKNOWN.value
+        return self.turn.plan(self.session, reply, Outcome.AWAITING_USER)
+
+    def _ask_field(self, flow: Flow) -> TurnPlan:
+        field = self._next_field(flow)
+        asked = self.session.asked
+        if asked.get("field") == field.name and not self.understood:
+            return self._miss()
+        if self.answered:
+            self.turn.lead.append(replies.acknowledged(len(self.session.collected[flow.intent.value])))
+        same = asked.get("field") == field.name
+        return self._ask(
+            {"field": field.name} | ({"misses": asked.get("misses", 0)} if same else {}), replies.question(flow, field)
+        )
+
+    def _next_field(self, flow: Flow) -> Field:
+        field = flow.next_field(self.session.collected[flow.intent.value])
+        assert field is not None, "a flow without open questions is finished"
+        return field
+
+    def _ask_next(self) -> TurnPlan:
+        following = self.queue.queued[0]["intent"]
+        return self._ask({"next": True}, replies.ask_next(following))
+
+    def _menu(self) -> TurnPlan:
+        self.queue.park()
+        if self.heard.stale:
+            return self._ask({"menu": True}, replies.ask_openly())
+        return self._ask({"menu": True}, replies.menu() if self.is_new else replies.menu_again())
+
+    def _ask_again(self) -> TurnPlan:
+        """The open question once more, as it was; without one, the menu."""
+        asked, flow = self.session.asked, self._active_flow()
+        if asked.get("next") and self.queue.queued:
+            return self._ask(
+                {"next": True, "misses": asked.get("misses", 0)}, replies.ask_next(self.queue.queued[0]["intent"])
+            )
+        if flow and flow.field(asked.get("field")):
+            field = self._next_field(flow)
+            return self._ask({"field": field.name, "misses": asked.get("misses", 0)}, replies.question(flow, field))
+        return self._menu()
+
+    def _miss(self) -> TurnPlan:
+        """An answer that was not understood: ask again, then offer a human."""
+        asked = self.session.asked
+        asked["misses"] = asked.get("misses", 0) + 1
+        if asked["misses"] < MISSES_MAX:
+            self.turn.lead.append(replies.MISSED)
+            misses = asked["misses"]
+            plan = self._ask_again()
+            self.session.asked["misses"] = misses
+            return plan
+        open_question = {name: asked[name] for name in ("menu", "field", "next") if name in asked}
+        return self._ask(open_question | {"misses": 0, "offered": True}, replies.offer_human())
+
+    def _forget_misses(self) -> None:
+        self.session.asked.pop("offered", None)
+        self.session.asked["misses"] = 0
+        self.understood = True
+        if self.session.asked.get("next"):
+            self.understood = False
+            self.session.asked["misses"] = -1
+        if self.session.asked.get("menu"):
+            self.wants_menu = True
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+    def _decline(self) -> None:
+        if self.queue.queued:
+            self.queue.decline_open()
+            self.turn.lead.append(replies.DECLINED)
+            self.understood = True
+
+    def _cancel(self) -> None:
+        """The active intent is dropped; what waits is asked about, else the menu is open again."""
+        self.queue.decline_active()
+        self.understood = True
+
+    def _close(self) -> TurnPlan:
+        outcome = self.queue.strongest_outcome() or Outcome.SELF_SERVE_INFO
+        if outcome == Outcome.HANDOFF_HUMAN:
+            return self._hand_over()
+        self.turn.close(self.session, outcome)
+        *lead, last = [part for part in self.turn.lead if part]
+        self.turn.lead = lead
+        return self.turn.plan(self.session, Reply(last), outcome)
+
+    def _hand_over(self) -> TurnPlan:
+        self._note_signals()
+        self.turn.hand_over(self.session)
+        handoff = self.turn.handoff
+        assert handoff is not None, "hand_over opens one"
+        self.turn.intent = handoff.intent_primary
+        text = replies.handed_over(
+            str(self.turn.facts.get("name") or ""), self.turn.now, collected=bool(handoff.requirements)
+        )
+        return self.turn.plan(self.session, Reply(text), Outcome.HANDOFF_HUMAN)
+
+
+def _is_wish(intent: Intent) -> bool:
+    """Something that a customer wants done, unlike a question about the company or talk about anything else."""
+    return intent not in (Intent.INSTITUTIONAL, Intent.UNSUPPORTED, Intent.ENTRY_UNKNOWN)

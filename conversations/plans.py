@@ -1,0 +1,147 @@
+"""What a turn leads to, put together step by step, and written by one commit. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from audit import Event, EventType, event_id
+from profiles.models import UserProfile
+
+from . import flows, sessions
+from .intents import IntentQueue, Outcome
+from .models import Actor, Conversation, Handoff, Mode, Session
+from .qualification import open_handoff, summarise
+from .replies import Reply
+
+ROUTED_FOR = timedelta(minutes=30)  # product.md §3: no new intent after ROUTE_EXTERNAL
+
+
+@dataclass(frozen=True)
+class TurnPlan:
+    """What one commit writes. `session_id` is the session that the turn's messages and replies belong to."""
+
+    conversation: dict[str, Any]
+    sessions: tuple[Session, ...]
+    handoff: Handoff | None
+    profile: dict[str, Any]
+    replies: tuple[Reply, ...]
+    events: tuple[Event, ...]
+    intent: str | None
+    outcome: Outcome
+    session_id: str | None = None
+
+
+class Turn:
+    """What a turn has led to so far."""
+
+    def __init__(self, conversation: Conversation, profile: UserProfile | None, now: datetime, turn_id: str):
+        self.conversation, self.profile, self.now, self.turn_id = conversation, profile, now, turn_id
+        self.changes: dict[str, Any] = {}
+        self.sessions: list[Session] = []
+        self.handoff: Handoff | None = None
+        self.learnt: dict[str, Any] = {}
+        self.events: list[Event] = []
+        self.lead: list[str] = []  # sentences in front of the reply
+        self.intent: str | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return flows.profile_facts(self.profile, self.learnt)
+
+    def record(
+        self,
+        event_type: EventType,
+        *,
+        actor: str = Actor.PYLOTO,
+        changes: Mapping[str, Any] | None = None,
+        **metadata: Any,
+    ) -> None:
+        number = str(len(self.events))
+        self.events.append(
+            Event(
+                event_id=event_id(self.turn_id, number),
+                event_type=event_type,
+                actor=str(actor),
+                timestamp=self.now,
+                changes=dict(changes or {}),
+                metadata=metadata,
+            )
+        )
+
+    def learn(self, facts: Mapping[str, Any]) -> None:
+        known = self.facts
+        self.learnt |= {name: value for name, value in facts.items() if known.get(name) != value}
+
+    def open_session(self, session_id: str, *, at: datetime) -> Session:
+        session = sessions.open_session(self.conversation, session_id=session_id, at=at)
+        self.changes |= {"session_id": session_id, "routed_until": None, "routed_reminded": False}
+        self.record(EventType.SESSION_OPENED, session_id=session_id)
+        return session
+
+    def close(self, session: Session, outcome: Outcome) -> None:
+        session.summary = summarise(session)
+        sessions.close_session(session, outcome=outcome, at=self.now)
+        self.changes["session_id"] = None
+        self.record(EventType.SESSION_CLOSED, session_id=session.pk, outcome=outcome.value)
+        if outcome == Outcome.ROUTE_EXTERNAL:
+            self.changes |= {"routed_until": self.now + ROUTED_FOR, "routed_reminded": False}
+
+    def expire(self, session: Session) -> None:
+        """Close a session past its limits: a complete lead goes to a human, anything else is followed up."""
+        complete = [name for name, given in session.collected.items() if flows.FLOWS[name].is_complete(given)]
+        if complete or IntentQueue(session.intents).strongest_outcome() == Outcome.HANDOFF_HUMAN:
+            self.hand_over(session)
+        else:
+            collected = {name: sorted(given) for name, given in session.collected.items() if given}
+            self.record(EventType.SESSION_ABANDONED, session_id=session.pk, collected=collected)
+            self.close(session, Outcome.SCHEDULED_FOLLOWUP)
+        self.sessions.append(session)
+
+    def hand_over(self, session: Session, *, outcome: Outcome = Outcome.HANDOFF_HUMAN, routing: str = "") -> None:
+        """Open the handoff, close the session with it, and let the conversation wait for a human."""
+        self.handoff = open_handoff(session, self.conversation, facts=self.facts, now=self.now, routing=routing)
+        self.record(
+            EventType.HANDOFF_OPENED,
+            session_id=session.pk,
+            intent=self.handoff.intent_primary,
+            routing=self.handoff.routing,
+            qualification=self.handoff.qualification_level,
+        )
+        self.close(session, outcome)
+        self.learn({"qualification_level": self.handoff.qualification_level})
+        epoch = self.conversation.owner_epoch + 1
+        # The session stays the conversation's: while a human is awaited its messages belong to it.
+        self.changes |= {
+            "mode": Mode.WAITING_HUMAN.value,
+            "owner_epoch": epoch,
+            "session_id": session.pk,
+            "acknowledged_at": self.now,
+        }
+        self.record(
+            EventType.MODE_CHANGED,
+            changes={"mode": [self.conversation.mode, Mode.WAITING_HUMAN.value]},
+            owner_epoch=epoch,
+        )
+
+    def silent(self, session: Session | None, outcome: Outcome) -> TurnPlan:
+        return self.plan(
+            None, None, outcome, session_id=session.pk if session is not None else self.conversation.session_id
+        )
+
+    def plan(
+        self, session: Session | None, reply: Reply | None, outcome: Outcome, *, session_id: str | None = None
+    ) -> TurnPlan:
+        if session is not None and session not in self.sessions:
+            self.sessions.append(session)
+        return TurnPlan(
+            conversation=self.changes,
+            sessions=tuple(self.sessions),
+            handoff=self.handoff,
+            profile=self.learnt,
+            replies=(reply.after(*self.lead),) if reply else (),
+            events=tuple(self.events),
+            intent=self.intent,
+            outcome=outcome,
+            session_id=session.pk if session is not None else session_id,
+        )

@@ -1,0 +1,120 @@
+"""What a human finds waiting: the handoff, filled out of the session by code. Pure.
+
+Source: product.md §4.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .answers import UNKNOWN
+from .flows import COMPANY, SELF_EMPLOYED, find_flow
+from .intents import COMMERCIAL, VALUE, Intent, IntentQueue, IntentStatus, Outcome
+from .models import Conversation, Handoff, Session
+
+Level = Handoff.Qualification
+DEADLINE_MAX = 200
+ROUTING = {Intent.PYLOTO_ENTREGA_REQUEST: "delivery"}
+ROUTING_GENERAL, ROUTING_FAILURE = "general", "failure"
+
+
+@dataclass(frozen=True)
+class Qualified:
+    level: Handoff.Qualification
+    reasons: tuple[str, ...]  # in Portuguese, for the agent
+
+
+def qualify(intent: str, collected: Mapping[str, str], *, urgent: bool, decision_maker: bool) -> Qualified:
+    """high = commercial, nothing critical missing, and urgent or decision maker; medium = commercial, at most one missing."""
+    flow = find_flow(intent)
+    if flow is None or intent not in COMMERCIAL:
+        return Qualified(Level.LOW, ("Assunto informativo",))
+    missing = flow.missing_critical(collected)
+    reasons = [f"Interesse comercial: {flow.intent.label}"]
+    if flow.critical:
+        reasons.append(
+            f"Faltam: {', '.join(field.label.lower() for field in missing)}"
+            if missing
+            else "Todos os dados essenciais informados"
+        )
+    reasons += ["Pediu urgência"] * urgent + ["Fala com quem decide"] * decision_maker
+    if len(missing) >= 2:
+        level = Level.LOW
+    else:
+        level = Level.HIGH if not missing and (urgent or decision_maker) else Level.MEDIUM
+    return Qualified(level, tuple(reasons))
+
+
+def primary_entry(queue: IntentQueue) -> dict[str, Any] | None:
+    """The intent that the handoff is about: the active one, else the most valuable that led to it, else any."""
+    if queue.active:
+        return queue.active
+    handed = [entry for entry in queue.entries if entry["outcome"] == Outcome.HANDOFF_HUMAN]
+    return min(handed or queue.entries, key=lambda e: VALUE.index(Intent(e["intent"])), default=None)
+
+
+def open_handoff(
+    session: Session, conversation: Conversation, *, facts: Mapping[str, Any], now: datetime, routing: str = ""
+) -> Handoff:
+    """The handoff of a session, with all of its intents. `facts`: what is known of the customer, without the phone."""
+    queue = IntentQueue(session.intents)
+    primary = primary_entry(queue) or {"intent": Intent.ENTRY_UNKNOWN.value, "confidence": 0.0}
+    intent = primary["intent"]
+    flow = find_flow(intent)
+    collected = session.collected.get(intent, {})
+    qualified = qualify(
+        intent,
+        collected,
+        urgent=any(entry["urgent"] for entry in queue.entries),
+        decision_maker=any(entry["decision_maker"] for entry in queue.entries),
+    )
+    deadline = collected.get("deadline")
+    return Handoff(
+        id=session.pk,
+        user_key=conversation.pk,
+        conversation_id=conversation.conversation_id,
+        status=Handoff.Status.OPEN,
+        lead={name: facts.get(name) for name in ("name", "city", "is_business", "business_name", "role")},
+        intent_primary=intent,
+        intents_detected=[entry["intent"] for entry in queue.entries],
+        resolved_intents=[entry["intent"] for entry in queue.entries if _is_resolved(entry)],
+        open_intents=[entry["intent"] for entry in queue.entries if not _is_resolved(entry)],
+        summary=summarise(session),
+        requirements={name: dict(answers) for name, answers in session.collected.items() if answers},
+        deadline=deadline[:DEADLINE_MAX] if deadline and deadline != UNKNOWN else None,
+        routing=routing or (flow.routing if flow else ROUTING.get(Intent(intent), ROUTING_GENERAL)),
+        confidence=primary["confidence"],
+        qualification_level=qualified.level.value,
+        qualification_reasons=list(qualified.reasons),
+        opened_at=now,
+    )
+
+
+def _is_resolved(entry: Mapping[str, Any]) -> bool:
+    """Answered, routed or declined: nothing that the agent must still do."""
+    if entry["status"] == IntentStatus.DECLINED:
+        return True
+    return entry["status"] == IntentStatus.DONE and entry["outcome"] != Outcome.HANDOFF_HUMAN
+
+
+def summarise(session: Session) -> str:
+    """What the session was about, in Portuguese, a line for each intent and each answer."""
+    lines: list[str] = []
+    for entry in session.intents:
+        status = "" if entry["status"] != IntentStatus.DECLINED else " (deixado de lado pelo cliente)"
+        lines.append(f"{Intent(entry['intent']).label}{status}")
+        flow = find_flow(entry["intent"])
+        answers = session.collected.get(entry["intent"], {})
+        for field in flow.fields if flow else ():
+            if field.name in answers:
+                lines.append(f"• {field.label}: {label_of(answers[field.name])}")
+    return "\n".join(lines) or "O cliente ainda não disse sobre o que quer falar."
+
+
+def label_of(answer: str) -> str:
+    return "não informado" if answer == UNKNOWN else answer
+
+
+def is_business(client_type: str | None) -> bool | None:
+    return None if client_type is None else client_type in (COMPANY, SELF_EMPLOYED)
