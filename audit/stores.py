@@ -125,27 +125,41 @@ class AuditLogStore:
 
     def trail(self, conversation_id: str, after_seq: int = 0, limit: int = 100) -> list[AuditEvent]:
         """The events after `after_seq`, oldest first."""
-        # By document id, as `iterate` reads: no index beyond the one of ids.
-        page = self._page(document_id(conversation_id, after_seq), f"{conversation_id}-:", limit)
-        return [AuditEvent.from_snapshot(snapshot) for snapshot in page]
+        # By id rather than by seq: equality and the order of ids need no composite index.
+        page = Query(
+            AuditEvent.collection,
+            where=(
+                ("conversation_id", "==", conversation_id),
+                (DOCUMENT_ID, ">", document_id(conversation_id, after_seq)),
+            ),
+            order_by=((DOCUMENT_ID, "asc"),),
+            limit=limit,
+        )
+        return [AuditEvent.from_snapshot(snapshot) for snapshot in self._store.query(page)]
 
     def iterate(self, conversation_id: str | None = None) -> Iterator[Snapshot]:
         """Every document of one chain or of all, in the order of the ids: chain by chain, each from its first event.
 
-        Raw, so that verification sees malformed ones too; read in pages.
+        Raw and chosen by id alone, so that verification sees malformed ones too; read in pages. For one chain there
+        may be events of another among them, whose name begins with this one's and a hyphen.
         """
-        after, before = (f"{conversation_id}-", f"{conversation_id}.") if conversation_id else ("", "")
-        while page := self._page(after, before, PAGE_SIZE):
+        # "." comes right after "-"
+        last = ((DOCUMENT_ID, "<", f"{conversation_id}."),) if conversation_id else ()
+        after = f"{conversation_id}-" if conversation_id else ""
+        while True:
+            first = ((DOCUMENT_ID, ">", after),) if after else ()
+            page = self._store.query(
+                Query(
+                    AuditEvent.collection,
+                    where=(*first, *last),
+                    order_by=((DOCUMENT_ID, "asc"),),
+                    limit=PAGE_SIZE,
+                )
+            )
             yield from page
+            if len(page) < PAGE_SIZE:
+                return
             after = page[-1].id
-
-    def _page(self, after: str, before: str, limit: int) -> list[Snapshot]:
-        """Documents with ids between the two, both left out; an empty one is no limit."""
-        lower = ((DOCUMENT_ID, ">", after),) if after else ()
-        upper = ((DOCUMENT_ID, "<", before),) if before else ()
-        return self._store.query(
-            Query(AuditEvent.collection, where=(*lower, *upper), order_by=((DOCUMENT_ID, "asc"),), limit=limit)
-        )
 
     @property
     def _store(self) -> DocumentStore:
