@@ -97,10 +97,13 @@ class ConversationStore:
         """Raises `NotFound` where the message is gone."""
         get_store().update(self.message_path(user_key, message_key), fields)
 
+    def create_message(self, user_key: str, message: Message) -> Create:
+        """The write that creates the message, for somebody else's commit."""
+        return Create(self.message_path(user_key, message.pk), message.to_document())
+
     def append_message(self, user_key: str, message: Message) -> bool:
         """Create one message; False where it stands already."""
-        write = Create(self.message_path(user_key, message.pk), message.to_document())
-        return next(iter(write_results([write]))).created
+        return write_results([self.create_message(user_key, message)])[0].created
 
 
 class SessionStore:
@@ -168,9 +171,7 @@ def write_results(writes: Sequence[Create | Update]) -> list[Written]:
     for result in get_store().write_many(writes):
         if result.error is not None and not isinstance(result.error, AlreadyExists | NotFound):
             raise result.error
-        written.append(
-            Written(result.path, created=result.error is None, missing=isinstance(result.error, NotFound))
-        )
+        written.append(Written(result.path, created=result.error is None, missing=isinstance(result.error, NotFound)))
     return written
 
 

@@ -1,6 +1,7 @@
 """The webhook. Meta's contract: a 200 means that we keep the message; anything else is sent again for up to 7 days."""
 
 import hmac
+from functools import cache
 
 import structlog
 from django.conf import settings
@@ -14,12 +15,18 @@ from pyloto.errors import TransientError
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.observability.metrics import SIGNATURE_FAILURES
 
-from .dedupe import shared_dedupe_store
+from .dedupe import DedupeStore, create_dedupe_store
 from .doorbell import doorbell, note_statuses
 from .services.ingest import receive_delivery
 from .whatsapp.signature import is_signed
 
 log = structlog.get_logger(__name__)
+
+
+@cache
+def dedupe_store() -> DedupeStore:
+    """The store of this process. Raises `ValueError` for an unknown DEDUPE_BACKEND."""
+    return create_dedupe_store(settings)
 
 
 class WhatsAppWebhook(APIView):
@@ -46,7 +53,7 @@ class WhatsAppWebhook(APIView):
         try:
             receipt = receive_delivery(
                 body,
-                dedupe=shared_dedupe_store(),
+                dedupe=dedupe_store(),
                 received_at=timezone.now(),
                 correlation_id=current_correlation_id(),
             )

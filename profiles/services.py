@@ -106,7 +106,10 @@ def _remember(found: dict[str, str]) -> None:
 def paths_to_attach(senders: Sequence[Sender]) -> list[str]:
     """The identity entries that a turn reads, to attach identifiers which had none."""
     return [
-        identities.path(keys[0]) for sender in senders for kind, keys in identity_ids(sender) if kind in sender.unattached
+        identities.path(keys[0])
+        for sender in senders
+        for kind, keys in identity_ids(sender)
+        if kind in sender.unattached
     ]
 
 

@@ -205,7 +205,9 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Deduplication ----------------------------------------------------------------------------------------------------
-DEDUPE_BACKEND = env.text("DEDUPE_BACKEND", "redis")  # "redis" (an outage stops intake) or "firestore"; checked at start
+DEDUPE_BACKEND = env.text(
+    "DEDUPE_BACKEND", "redis"
+)  # "redis" (an outage stops intake) or "firestore"; checked at start
 DEDUPE_TTL_DAYS = env.number("DEDUPE_TTL_DAYS", 8, minimum=1)  # Meta retries for up to 7 days
 
 # --- Privacy ----------------------------------------------------------------------------------------------------------
@@ -238,8 +240,9 @@ DELIVERY_DESK_WHATSAPP = env.text("DELIVERY_DESK_WHATSAPP")  # the external numb
 # --- Simulator (development only) -------------------------------------------------------------------------------------
 SIMULATOR_URL = env.text("SIMULATOR_URL")  # set by `manage.py dev`; the page is refused unless DEBUG
 
-# --- Logs -------------------------------------------------------------------------------------------------------------
+# --- Logs and metrics -------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOGGING = logging_config(LOG_LEVEL)  # JSON lines; applied by Django in every process
+METRICS_TOKEN = env.text("METRICS_TOKEN")  # bearer token for /metrics, which does not exist without one
 
 UNFOLD = {"SITE_TITLE": "Pyloto", "SITE_HEADER": "Pyloto", "SITE_SYMBOL": "forum", "SHOW_VIEW_ON_SITE": False}

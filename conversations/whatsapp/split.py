@@ -215,14 +215,21 @@ def _content(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
             return _interactive(own)
         case "button":
             text = _long_text(own, "text")
-            return {"text": text, "payload": {"kind": "template_button", "id": _text(own, "payload")[:1024], "title": text}}
+            return {
+                "text": text,
+                "payload": {"kind": "template_button", "id": _text(own, "payload")[:1024], "title": text},
+            }
         case "location":
             place = {name: _text(own, name)[:1024] for name in ("name", "address") if own.get(name)}
             return {"payload": place | {axis: float(own[axis]) for axis in ("latitude", "longitude")}}
         case "reaction":
             return {"payload": {"emoji": _text(own, "emoji")[:64], "message_key": _key(own, "message_id")}}
         case "order":
-            return {"text": _long_text(own, "text"), "payload": {"catalog_id": _text(own, "catalog_id")[:256]}, "raw": _raw(own)}
+            return {
+                "text": _long_text(own, "text"),
+                "payload": {"catalog_id": _text(own, "catalog_id")[:256]},
+                "raw": _raw(own),
+            }
         case "contacts":
             return {"payload": {"count": len(_list(item, "contacts"))}, "raw": _raw(item.get("contacts"))}
         case "system":
@@ -255,7 +262,9 @@ def _interactive(own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _media(own: Mapping[str, Any]) -> dict[str, Any]:
-    media: dict[str, Any] = {key: _text(own, key)[:1024] for key in ("id", "mime_type", "sha256", "filename") if own.get(key)}
+    media: dict[str, Any] = {
+        key: _text(own, key)[:1024] for key in ("id", "mime_type", "sha256", "filename") if own.get(key)
+    }
     return media | {key: bool(own[key]) for key in ("voice", "animated") if key in own}
 
 
@@ -266,7 +275,9 @@ def _context(item: Mapping[str, Any]) -> dict[str, Any]:
     if own.get("id"):
         context["message_key"] = _key(own, "id")
     if referral := _map(item, "referral"):
-        context["referral"] = {key: _text(referral, key)[:256] for key in ("source_id", "source_type") if referral.get(key)}
+        context["referral"] = {
+            key: _text(referral, key)[:256] for key in ("source_id", "source_type") if referral.get(key)
+        }
     return context
 
 

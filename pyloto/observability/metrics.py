@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 ALERTS = Counter("pyloto_alerts", "Events that a person should look at", ["event"])
 DEDUPE_LOOKUPS = Counter("pyloto_dedupe_lookups", "Answers of the dedupe store", ["backend", "result"])
+SIGNATURE_FAILURES = Counter("pyloto_signature_failures", "Deliveries refused for their signature")
 
 
 class DedupeHitRate(Collector):

@@ -1,0 +1,171 @@
+"""The state machine of an outbound message. Pure: message, clock and evidence in, the next step out.
+
+    QUEUED → SENDING → SENT, or FAILED, CANCELLED, UNKNOWN, NEEDS_HUMAN
+
+A claim is written before the POST, so a message found in SENDING may have left: it becomes UNKNOWN and waits for its
+status, it is never simply sent again.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from audit import EventType
+
+from .models import Actor, Conversation, Message, MessageState, Mode
+from .whatsapp.client import Accepted, Ambiguous, NotSent, Rejected, SendResult
+from .whatsapp.errors import ErrorClass
+
+WINDOW = timedelta(hours=24)  # Meta: free-form messages only within 24 h of the customer's last one
+WINDOW_CLOSED = 131047  # Meta's code for it, used for our own check too
+PAIR_LIMIT = 131056
+RESENDS_MAX = 1
+FIXES_MAX = 2
+PAUSED_RETRY = timedelta(seconds=60)
+BACKOFF_MAX = timedelta(minutes=5)
+BROKEN_BACKOFF_MAX = timedelta(minutes=15)
+CHANNEL_EVIDENCE_MAX = timedelta(minutes=10)  # without any sign of life of the status channel a person decides
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long doubt is allowed to last: `stale` for a claim, `unknown` for a status."""
+
+    stale: timedelta
+    unknown: timedelta
+
+
+@dataclass(frozen=True)
+class Wait:
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Claim:
+    resend: bool = False
+
+
+@dataclass(frozen=True)
+class Post:
+    """Claimed by this very run: send it."""
+
+
+@dataclass(frozen=True)
+class Settle:
+    """The message changes its state. `due_at` None: nothing waits any more."""
+
+    state: MessageState
+    due_at: datetime | None = None
+    event: EventType | None = None
+    reason: str = ""
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    alert: str = ""  # the stable name of an alert to raise
+
+
+Step = Wait | Claim | Post | Settle
+
+
+def next_step(message: Message, *, now: datetime, attempt: str, patience: Patience, status_seen_at: float) -> Step:
+    """What to do with a waiting message. `status_seen_at`: until when (Meta's time) statuses are known to have come."""
+    match message.state:
+        case MessageState.QUEUED:
+            at = _due_at(message, now)
+            return Claim() if at <= now else Wait(at)
+        case MessageState.SENDING:
+            return _sending(message, now=now, attempt=attempt, patience=patience)
+        case MessageState.UNKNOWN:
+            return _unknown(message, now=now, patience=patience, status_seen_at=status_seen_at)
+        case _:  # nothing waits in any other state
+            return Settle(MessageState(message.state))
+
+
+def _sending(message: Message, *, now: datetime, attempt: str, patience: Patience) -> Step:
+    if message.claimed_by == attempt:
+        return Post()
+    if settled := _told_by_status(message):
+        return settled
+    stale_at = (message.claimed_at or message.received_at) + patience.stale
+    if stale_at > now:
+        return Wait(stale_at)
+    return Settle(
+        MessageState.UNKNOWN, due_at=now + patience.unknown, event=EventType.SEND_UNCERTAIN, reason="sender_lost"
+    )
+
+
+def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen_at: float) -> Step:
+    if settled := _told_by_status(message):
+        return settled
+    at = _due_at(message, now)
+    if at > now:
+        return Wait(at)
+    claimed_at = message.claimed_at or message.received_at
+    if message.actor == Actor.PYLOTO and message.resends < RESENDS_MAX:
+        if datetime.fromtimestamp(status_seen_at, UTC) > claimed_at:
+            return Claim(resend=True)
+        if now < claimed_at + CHANNEL_EVIDENCE_MAX:
+            return Settle(MessageState.UNKNOWN, due_at=now + patience.unknown)
+    return Settle(MessageState.NEEDS_HUMAN, event=EventType.SEND_FAILED, reason="uncertain", alert="send_needs_human")
+
+
+def _told_by_status(message: Message) -> Settle | None:
+    """Meta's statuses settle every doubt: `failed` alone means it was not delivered, any other that it was accepted."""
+    if not message.status_at:
+        return None
+    if set(message.status_at) == {"failed"}:
+        return Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="status_failed")
+    return Settle(MessageState.SENT)
+
+
+def may_claim(message: Message, header: Conversation, *, now: datetime, bot_paused: bool) -> Step | None:
+    """Why a message must not be sent now, as the step to take instead; None when it may be claimed."""
+    if message.actor == Actor.PYLOTO:
+        if header.mode == Mode.HUMAN or message.owner_epoch != header.owner_epoch:
+            return Settle(MessageState.CANCELLED)
+        if bot_paused or header.paused:
+            return Wait(now + PAUSED_RETRY)
+    if header.last_user_at is None or now - header.last_user_at > WINDOW:
+        errors = [{"code": WINDOW_CLOSED, "title": "24-hour window closed"}]
+        return Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="window_closed", errors=errors)
+    return None
+
+
+def after_send(message: Message, result: SendResult, *, now: datetime, patience: Patience) -> Settle:
+    """What a send made of its message; `message.tries` counts this send too."""
+    match result:
+        case Accepted():
+            return Settle(MessageState.SENT)
+        case NotSent():
+            return Settle(MessageState.QUEUED, due_at=now + _backoff(2, message.tries, BACKOFF_MAX))
+        case Ambiguous():
+            return Settle(
+                MessageState.UNKNOWN, due_at=now + patience.unknown, event=EventType.SEND_UNCERTAIN, reason="ambiguous"
+            )
+        case Rejected():
+            return _rejected(message, result, now)
+
+
+def _rejected(message: Message, result: Rejected, now: datetime) -> Settle:
+    errors = [{"code": result.code or 0, "title": result.error_class.value}]
+    match result.error_class:
+        case ErrorClass.RETRY:
+            base = 4 if result.code == PAIR_LIMIT else 2  # Meta: 4^X seconds for one recipient
+            return Settle(MessageState.QUEUED, due_at=now + _backoff(base, message.tries, BACKOFF_MAX), errors=errors)
+        case ErrorClass.CHANNEL_BROKEN:
+            wait = _backoff(2, message.tries + 5, BROKEN_BACKOFF_MAX)
+            return Settle(MessageState.QUEUED, due_at=now + wait, errors=errors, alert="whatsapp_channel_broken")
+        case ErrorClass.FIX_ONCE if message.tries < FIXES_MAX:
+            return Settle(MessageState.QUEUED, due_at=now, errors=errors)
+        case _:
+            return Settle(
+                MessageState.FAILED, event=EventType.SEND_FAILED, reason=result.error_class.value, errors=errors
+            )
+
+
+def _backoff(base: int, tries: int, maximum: timedelta) -> timedelta:
+    return min(timedelta(seconds=float(base ** min(tries, 20))), maximum)
+
+
+def _due_at(message: Message, now: datetime) -> datetime:
+    at = message.due["at"] if message.due else now
+    assert isinstance(at, datetime)
+    return at

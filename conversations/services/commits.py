@@ -1,0 +1,124 @@
+"""How a conversation is changed: its header, the audit events and whatever a plan leads to, in one commit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from audit import Event, EventType, Head, event_id, link
+from conversations.models import Actor, Conversation, Direction, Message, MessageState
+from conversations.plans import TurnPlan
+from conversations.replies import Reply
+from conversations.stores import ConversationStore, HandoffStore, SessionStore, due
+from conversations.whatsapp.messages import Buttons, Content, ListMessage, Text, content_to_document
+from pyloto.documents import Create, Update, Write
+from pyloto.privacy.hashing import digest
+
+
+def header_writes(
+    header: Conversation, changes: Mapping[str, Any], *, events: Sequence[Event], attempt: str, now: datetime
+) -> list[Write]:
+    """The header's write and those of its audit events.
+
+    The header is the version of the conversation: the commit fails where it changed since it was read, or where
+    another one created it. `attempt` is random for each run, so that the header changes with every commit.
+    """
+    writes, head = link(Head.from_document(header.conversation_id, header.audit_head), events)
+    fields = {**changes, "attempt": attempt, "audit_head": head.to_document(), "updated_at": now}
+    path = ConversationStore.path(header.pk)
+    if header.update_time is None:
+        return [Create(path, {**header.to_document(), **fields}), *writes]
+    return [Update(path, fields, last_update_time=header.update_time), *writes]
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """The run that sends the first reply itself, right after the commit."""
+
+    attempt: str
+    stale_at: datetime
+
+
+def reply_messages(
+    header: Conversation,
+    plan: TurnPlan,
+    *,
+    turn_id: str,
+    now: datetime,
+    phone_number_id: str,
+    correlation_id: str,
+    claim: Claimant | None,
+) -> list[Message]:
+    """A plan's replies as outbound messages with deterministic ids; the first one claimed where there is a claimant.
+
+    Raises `InvalidMessage` for a reply that breaks a limit of Meta's.
+    """
+    messages = []
+    for number, reply in enumerate(plan.replies):
+        key = digest("reply", turn_id, str(number))
+        kind, text, payload = content_to_document(content_of(reply))
+        claimant = claim if number == 0 else None
+        messages.append(
+            Message(
+                id=key,
+                phone_number_id=phone_number_id,
+                direction=Direction.OUT.value,
+                actor=Actor.PYLOTO.value,
+                type=kind,
+                text=text,
+                payload=payload,
+                timestamp=now,
+                received_at=now,
+                seq=header.out_seq + number + 1,
+                state=(MessageState.SENDING if claimant else MessageState.QUEUED).value,
+                due=due(key, claimant.stale_at if claimant else now),
+                claimed_by=claimant.attempt if claimant else None,
+                claimed_at=now if claimant else None,
+                tries=1 if claimant else 0,
+                owner_epoch=plan.conversation.get("owner_epoch", header.owner_epoch),
+                intent=plan.intent,
+                outcome=plan.outcome.value,
+                session_id=plan.session_id,
+                turn_id=turn_id,
+                correlation_id=correlation_id,
+            )
+        )
+    return messages
+
+
+def plan_writes(
+    header: Conversation,
+    plan: TurnPlan,
+    replies: Sequence[Message],
+    *,
+    changes: Mapping[str, Any],
+    attempt: str,
+    now: datetime,
+) -> list[Write]:
+    """The writes of a plan: header, audit events, sessions, handoff and replies. `changes`: the header's bookkeeping."""
+    correlation_id = replies[0].correlation_id if replies else ""
+    queued = [
+        Event(
+            event_id(str(reply.turn_id), "reply", str(number)),
+            EventType.REPLY_QUEUED,
+            Actor.PYLOTO.value,
+            now,
+            metadata={"message_key": reply.pk, "type": reply.type, "turn_id": reply.turn_id},
+        )
+        for number, reply in enumerate(replies)
+    ]
+    events = [replace(event, correlation_id=correlation_id) for event in (*plan.events, *queued)]
+    writes = header_writes(header, {**changes, **plan.conversation}, events=events, attempt=attempt, now=now)
+    writes += [SessionStore().write(session) for session in plan.sessions]
+    if plan.handoff:
+        writes.append(HandoffStore().create(plan.handoff))
+    return writes + [ConversationStore().create_message(header.pk, reply) for reply in replies]
+
+
+def content_of(reply: Reply) -> Content:
+    """What WhatsApp can carry of it. Raises `InvalidMessage` where the reply breaks a limit of Meta's."""
+    if reply.rows:
+        return ListMessage(reply.text, reply.list_button, rows=reply.rows)
+    if reply.buttons:
+        return Buttons(reply.text, reply.buttons)
+    return Text(reply.text)

@@ -1,0 +1,78 @@
+"""Sessions at the edges. A turn applies the same rules in its own commit."""
+
+import secrets
+from datetime import datetime
+
+import structlog
+
+from conversations.models import Direction, Session
+from conversations.pipeline import plan_timeout
+from conversations.services.commits import plan_writes, reply_messages
+from conversations.stores import ConversationStore, SessionStore, load
+from profiles.models import UserProfile
+from profiles.services import profiles
+from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, get_store
+from pyloto.privacy.hashing import digest
+
+log = structlog.get_logger(__name__)
+
+
+class SessionManager:
+    """The sessions of all conversations."""
+
+    def __init__(self) -> None:
+        self._sessions = SessionStore()
+        self._conversations = ConversationStore()
+
+    def check_timeouts(self, *, now: datetime) -> list[Session]:
+        """Close the sessions past their idle or total limit; return those closed.
+
+        A conversation with messages that wait is left to its worker, and so is one that somebody changed meanwhile:
+        the next run looks again.
+        """
+        closed = []
+        while expired := self._sessions.find_expired(now):
+            done = [session for session in expired if self._close(session, now)]
+            closed += done
+            if len(done) < len(expired):  # the others would be found again and again
+                break
+        return closed
+
+    def _close(self, session: Session, now: datetime) -> bool:
+        loaded = load(session.user_key, [profiles.path(session.user_key), self._sessions.path(session.pk)])
+        header = loaded.header
+        current = loaded.snapshots.get(self._sessions.path(session.pk))
+        waiting = self._conversations.open_items(session.user_key, limit=200)
+        if header is None or current is None or any(item.direction == Direction.IN for item in waiting):
+            return False
+        profile = loaded.snapshots.get(profiles.path(session.user_key))
+        turn_id = digest("timeout", session.pk)
+        plan = plan_timeout(
+            conversation=header,
+            session=Session.from_snapshot(current),
+            profile=UserProfile.from_snapshot(profile) if profile else None,
+            now=now,
+            turn_id=turn_id,
+        )
+        if not plan.sessions:
+            return False
+        replies = reply_messages(
+            header,
+            plan,
+            turn_id=turn_id,
+            now=now,
+            phone_number_id=header.phone_number_id,
+            correlation_id="",
+            claim=None,
+        )
+        changes = {"out_seq": header.out_seq + len(replies)}
+        writes = plan_writes(header, plan, replies, changes=changes, attempt=secrets.token_hex(8), now=now)
+        if plan.profile:
+            writes.append(profiles.write(session.user_key, dict(plan.profile)))
+        try:
+            get_store().commit(writes)
+        except (AlreadyExists, PreconditionFailed, NotFound) as exc:
+            log.info("timeout_race_lost", session_id=session.pk, error=type(exc).__name__)
+            return False
+        log.info("session_closed", session_id=session.pk, outcome=plan.sessions[0].outcome, reason="timeout")
+        return True

@@ -1,0 +1,312 @@
+"""A worker's run on one conversation: the messages that wait become one turn, its replies go out."""
+
+import random
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from ai.models import Classification
+from ai.orchestrator import AIOrchestrator
+from ai.responses import ClassificationContext
+from ai.stores import ClassificationStore
+from conversations.models import Actor, Conversation, Direction, Message, MessageState, Session
+from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
+from conversations.services.commits import Claimant, plan_writes, reply_messages
+from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, work_outbox
+from conversations.stores import ConversationStore, Loaded, SessionStore, load
+from conversations.turn_lock import clear_attempts, count_attempt
+from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
+from profiles.identifiers import Sender
+from profiles.models import Identity, UserProfile
+from profiles.services import learn_from_senders, paths_to_attach, profiles, revealed
+from pyloto.documents import (
+    DELETE_FIELD,
+    AlreadyExists,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+    Update,
+    Write,
+    get_store,
+)
+from pyloto.errors import TransientError
+from pyloto.observability.alerts import alert
+from pyloto.observability.correlation import bind_correlation_id
+from pyloto.privacy.fields import decrypt
+from pyloto.privacy.hashing import digest
+
+log = structlog.get_logger(__name__)
+conversations = ConversationStore()
+sessions = SessionStore()
+classifications = ClassificationStore()
+orchestrator = AIOrchestrator()
+
+TURN_MESSAGES_MAX = 100  # a commit holds 500 writes
+RACES_MAX = 10
+ATTEMPTS_MAX = 3
+LOST_RACE = (AlreadyExists, PreconditionFailed, NotFound, Unavailable)
+
+
+class TooManyRaces(TransientError):
+    """Others kept changing the conversation, or the store kept failing: the sweeper rings again."""
+
+
+def process(*, user_key: str, client: WhatsAppOutboundClient) -> datetime | None:
+    """Do all that a conversation waits for; return when there will be more to do, None when nothing waits.
+
+    After any failed commit the state is read again: what is found there, and the `attempt` on it, tell what was done.
+    """
+    run = Run(user_key=user_key, attempt=secrets.token_hex(8), client=client)
+    for race in range(RACES_MAX):
+        try:
+            return _process_once(run, first=race == 0)
+        except LOST_RACE as exc:
+            log.info("turn_race_lost", user_key=user_key, error=type(exc).__name__)
+            time.sleep(random.uniform(0, 0.05 * 2 ** min(race, 5)))
+    raise TooManyRaces("the conversation kept changing")
+
+
+def _process_once(run: Run, *, first: bool) -> datetime | None:
+    now = timezone.now()
+    items = conversations.open_items(run.user_key, limit=OPEN_ITEMS_MAX)
+    inbound = sorted((item for item in items if item.direction == Direction.IN), key=lambda item: item.seq)
+    outbound = [item for item in items if item.direction == Direction.OUT]
+    quiet_at = quiet_from(inbound, quiet=settings.TURN_QUIET_SECONDS, maximum=settings.TURN_MAX_SECONDS)
+    later = [quiet_at] if quiet_at and quiet_at > now else []
+    if inbound and not later:
+        messages = inbound[:TURN_MESSAGES_MAX]
+        bind_correlation_id(messages[-1].correlation_id)
+        outbound = take_turn(run, messages, outbound, now=now, first=first)
+        later = [now] if len(inbound) > len(messages) else []
+    if outbound and (outbox_at := work_outbox(run)):
+        later.append(outbox_at)
+    return min(later, default=None)
+
+
+def quiet_from(inbound: Sequence[Message], *, quiet: timedelta, maximum: timedelta) -> datetime | None:
+    """When the customer will have paused long enough; None without messages. A tap waits for nothing."""
+    if not inbound:
+        return None
+    newest, oldest = inbound[-1], inbound[0]
+    if is_tap(newest):
+        return newest.received_at
+    return min(newest.received_at + quiet, oldest.received_at + maximum)
+
+
+def is_tap(message: Message) -> bool:
+    return message.type == "button" or message.payload.get("kind") in {"button_reply", "list_reply"}
+
+
+def typed_text(messages: Sequence[Message]) -> str:
+    return "\n".join(message.text for message in messages if message.text)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a turn knows, as it was read."""
+
+    header: Conversation
+    session: Session | None
+    profile: UserProfile | None
+    loaded: Loaded
+    senders: list[Sender]
+    messages: list[Message]
+    now: datetime
+
+
+def take_turn(
+    run: Run, messages: list[Message], outbound: list[Message], *, now: datetime, first: bool
+) -> list[Message]:
+    """Answer the messages in one commit, and send the reply that it claimed. Returns what the outbox still holds."""
+    context = _read(run, messages, now)
+    run.tries = run.tries or count_attempt(run.user_key)
+    turn_id = digest("turn", run.user_key, *(message.pk for message in messages))
+    if run.tries > ATTEMPTS_MAX:
+        alert("turn_given_up", conversation_id=context.header.conversation_id, tries=run.tries)
+        classification, plan = None, _plan_failure(context, turn_id)
+    else:
+        classification, plan = _plan(context, turn_id)
+    blocking = [message for message in outbound if not _gives_way(message)]
+    replies = reply_messages(
+        context.header,
+        plan,
+        turn_id=turn_id,
+        now=now,
+        phone_number_id=messages[-1].phone_number_id,
+        correlation_id=messages[-1].correlation_id,
+        claim=None if blocking else Claimant(run.attempt, stale_at=now + run.patience.stale),
+    )
+    writes = _writes(run, context, plan, turn_id, replies, classification)
+    writes += [_cancelled(run, message) for message in outbound if _gives_way(message)]
+    if plan.replies and first:
+        _show_read(run, messages[-1])
+    get_store().commit(writes)
+    clear_attempts(run.user_key)
+    log.info(
+        "turn_done",
+        conversation_id=context.header.conversation_id,
+        messages=len(messages),
+        replies=len(replies),
+        intent=plan.intent,
+        outcome=plan.outcome,
+    )
+    claimed = [message for message in replies if message.state == MessageState.SENDING]
+    for message in claimed:
+        post(run, message, _recipient(context))
+    return [*blocking, *(message for message in replies if message not in claimed)]
+
+
+def _read(run: Run, messages: list[Message], now: datetime) -> Context:
+    senders = [
+        Sender.from_json(decrypt(message.sender, path=message.path, field="sender"))
+        for message in messages
+        if message.sender
+    ]
+    loaded = load(run.user_key, [profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
+    header = loaded.header or _new_header(run.user_key, messages[0], now)
+    profile = loaded.snapshots.get(profiles.path(run.user_key))
+    return Context(
+        header=header,
+        session=sessions.find(header.session_id),
+        profile=UserProfile.from_snapshot(profile) if profile else None,
+        loaded=loaded,
+        senders=senders,
+        messages=messages,
+        now=now,
+    )
+
+
+def _new_header(user_key: str, message: Message, now: datetime) -> Conversation:
+    return Conversation(
+        id=user_key,
+        conversation_id=secrets.token_hex(16),
+        channel=message.provider,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPlan]:
+    response = classification = None
+    if needs_classification(conversation=context.header, session=context.session, messages=context.messages):
+        text = typed_text(context.messages)
+        asked = context.session.asked if context.session else {}
+        about = ClassificationContext(active_intent=asked.get("intent", ""), question=asked.get("field", ""))
+        response = orchestrator.classify(text, about)
+        classification = Classification.of(
+            response,
+            id=digest("classification", turn_id),
+            user_key=context.header.pk,
+            conversation_id=context.header.conversation_id,
+            text=text,
+            context=about,
+            created_at=context.now,
+        )
+    plan = plan_turn(
+        conversation=context.header,
+        session=context.session,
+        profile=context.profile,
+        messages=context.messages,
+        classification=response,
+        now=context.now,
+        paused=context.loaded.bot_paused,
+        turn_id=turn_id,
+        new_session_id=secrets.token_hex(16),
+    )
+    return classification, plan
+
+
+def _writes(
+    run: Run,
+    context: Context,
+    plan: TurnPlan,
+    turn_id: str,
+    replies: list[Message],
+    classification: Classification | None,
+) -> list[Write]:
+    changes = _header_changes(context, replies)
+    writes = plan_writes(context.header, plan, replies, changes=changes, attempt=run.attempt, now=context.now)
+    writes += learn_from_senders(
+        user_key=run.user_key,
+        profile=context.profile,
+        senders=context.senders,
+        existing={
+            snapshot.id: Identity.from_snapshot(snapshot)
+            for path, snapshot in context.loaded.snapshots.items()
+            if path.startswith(f"{Identity.collection}/")
+        },
+        learnt=dict(plan.profile),
+        now=context.now,
+    )
+    handled = {
+        "state": MessageState.HANDLED.value,
+        "due": DELETE_FIELD,
+        "sender": DELETE_FIELD,
+        "session_id": plan.session_id,
+        "turn_id": turn_id,
+        "intent": plan.intent,
+        "outcome": plan.outcome.value,
+    }
+    writes += [Update(message.path, handled) for message in context.messages]
+    if classification:
+        writes.append(classifications.create(classification))
+    return writes
+
+
+def _header_changes(context: Context, replies: list[Message]) -> dict[str, Any]:
+    header, newest = context.header, context.messages[-1]
+    last_user_at = max(message.timestamp for message in context.messages)
+    last = replies[-1] if replies else newest
+    return {
+        "phone_number_id": newest.phone_number_id,
+        "last_user_at": max(last_user_at, header.last_user_at or last_user_at),
+        "last_message_at": context.now if replies else newest.received_at,
+        "last_message_preview": (last.text or f"[{last.type}]")[:120],
+        "unread": header.unread + len(context.messages),
+        "out_seq": header.out_seq + len(replies),
+    }
+
+
+def _gives_way(message: Message) -> bool:
+    """A bot's message of which nobody knows whether it arrived: the newer turn speaks in its place."""
+    return message.state == MessageState.UNKNOWN and message.actor == Actor.PYLOTO and not message.status_at
+
+
+def _cancelled(run: Run, message: Message) -> Write:
+    fields = {"state": MessageState.CANCELLED.value, "due": DELETE_FIELD}
+    return Update(conversations.message_path(run.user_key, message.pk), fields)
+
+
+def _recipient(context: Context) -> Recipient:
+    """Where the newest message came from; it is what WhatsApp last knew the customer by."""
+    wa_id = next((sender.wa_id for sender in reversed(context.senders) if sender.wa_id), "")
+    bsuid = next((sender.bsuid for sender in reversed(context.senders) if sender.bsuid), "")
+    return Recipient(
+        wa_id=wa_id or revealed(context.profile, "wa_id"), bsuid=bsuid or revealed(context.profile, "bsuid")
+    )
+
+
+def _show_read(run: Run, message: Message) -> None:
+    """Blue ticks and "digitando…", since a reply is on its way; nothing depends on it."""
+    if message.provider_message_id:
+        wamid = decrypt(message.provider_message_id, path=message.path, field="provider_message_id")
+        run.client.mark_read(phone_number_id=message.phone_number_id, provider_message_id=wamid, typing=True)
+
+
+def _plan_failure(context: Context, turn_id: str) -> TurnPlan:
+    return plan_failure(
+        conversation=context.header,
+        session=context.session,
+        profile=context.profile,
+        messages=context.messages,
+        now=context.now,
+        turn_id=turn_id,
+        new_session_id=secrets.token_hex(16),
+    )

@@ -1,0 +1,61 @@
+"""The background jobs. Arguments are ids only; every job may run twice."""
+
+from datetime import timedelta
+
+import structlog
+from celery import shared_task
+from django.utils import timezone
+
+from .doorbell import doorbell
+from .services.sessions import SessionManager
+from .services.sweep import find_still
+from .services.turns import process
+from .turn_lock import TurnLock
+from .whatsapp.client import create_client
+
+log = structlog.get_logger(__name__)
+
+RING_AHEAD = timedelta(minutes=5)  # what is due later than this is left to the sweeper
+
+
+@shared_task
+def process_conversation(user_key: str) -> None:
+    """Answer what waits in one conversation and send its replies."""
+    lock = TurnLock(user_key)
+    wait = lock.acquire()
+    if wait is not None:
+        doorbell.ring({user_key: wait} if wait else {})
+        return
+    next_at = None
+    try:
+        next_at = process(user_key=user_key, client=create_client())
+    finally:
+        rung = lock.release()
+        wait = timedelta(0) if rung else next_at - timezone.now() if next_at else RING_AHEAD
+        if wait < RING_AHEAD:
+            doorbell.ring({user_key: max(wait, timedelta(0))})
+
+
+@shared_task
+def fan_out(user_keys: list[str]) -> None:
+    """Ring for each conversation of a large delivery."""
+    for user_key in user_keys:
+        process_conversation.delay(user_key)
+
+
+@shared_task
+def sweep() -> str:
+    """Ring for whatever stands still."""
+    rung = 0
+    for user_key in find_still(now=timezone.now()):
+        process_conversation.delay(user_key)
+        rung += 1
+    if rung:
+        log.info("sweep_rang", conversations=rung)
+    return f"Rang for {rung} conversations"
+
+
+@shared_task
+def check_session_timeouts() -> str:
+    closed = SessionManager().check_timeouts(now=timezone.now())
+    return f"Closed {len(closed)} sessions"
