@@ -75,6 +75,8 @@ def effective_order(query: Query) -> tuple[tuple[str, Direction], ...]:
             values.field_path(field)
         if direction not in {"asc", "desc"}:
             raise InvalidDocument(f"{direction!r} is no direction")
+    if order == ((DOCUMENT_ID, "desc"),):
+        raise InvalidDocument("Firestore doesn't read documents backwards by their id alone")
     if fields[-1:] != [DOCUMENT_ID]:
         order = (*order, (DOCUMENT_ID, order[-1][1] if order else "asc"))
     return order

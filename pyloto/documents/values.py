@@ -16,7 +16,7 @@ from .port import ArrayUnion, Sentinel
 MAX_DEPTH = 20  # maps and arrays inside each other
 MAX_DOCUMENT_BYTES = 1024 * 1024
 MAX_VALUE_BYTES = 1024 * 1024 - 89  # one string or bytes value
-MAX_NAME_BYTES = 1500  # a document id, collection id or field name
+MAX_NAME_BYTES = 1500  # a document id, a collection id, a field with the maps it lies in
 MAX_PATH_BYTES = 6 * 1024
 MAX_INDEXED_BYTES = 1500  # Firestore cuts longer values in its indexes, so a query for one can't be answered
 
@@ -142,7 +142,7 @@ def _clean_map(value: dict[Any, Any], prefix: str, depth: int, *, sentinels: boo
     for name, item in value.items():
         if not isinstance(name, str) or not name or "." in name or _RESERVED.fullmatch(name):
             raise InvalidDocument(f"a key of {prefix[:-1] or 'the document'!r} is empty, reserved or holds a dot")
-        _limit(_utf8(name, "a key"), MAX_NAME_BYTES, "a key")
+        _limit(_utf8(prefix + name, "a key"), MAX_NAME_BYTES, "the path of a key")
         cleaned[str.__str__(name)] = _clean(item, prefix + name, depth + 1, sentinels=sentinels)
     return cleaned
 
