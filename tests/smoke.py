@@ -1,0 +1,354 @@
+"""The whole product, started for real: `make smoke`, and with DOCUMENTS_BACKEND=firestore `make smoke-firestore`.
+
+It starts every process on free ports in a temporary directory, plays customers through the fake Meta, kills the worker
+and flushes Valkey in the middle of a batch, and then judges by what is stored and by what the fake accepted. The last
+line is the verdict; what is wrong stands above it, and the exit status is 1.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import django
+import redis
+from django.conf import settings
+
+from audit.chain import verify
+from pyloto.bootstrap import write_env
+from pyloto.documents import Query, Snapshot, get_store
+from pyloto.management.commands.dev import prepare_databases
+from pyloto.privacy.hashing import digest
+from pyloto.processes import Runner
+from pyloto.stack import Stack, child_environment
+from tests.lab.emulator import firestore_emulator, free_port
+
+PLAY_SECONDS = 50  # the longest that everything may take to be answered
+TICK_SECONDS = 0.2
+BATCH = 200
+KILL_AFTER, FLUSH_AFTER = 50, 110  # replies to the batch
+SHOWN_PROBLEMS = 20
+
+SETTINGS = {
+    "SWEEP_SECONDS": "1",
+    "TURN_QUIET_SECONDS": "0.5",
+    "TURN_MAX_SECONDS": "3",
+    "OUTBOX_STALE_SECONDS": "4",
+    "OUTBOX_UNKNOWN_SECONDS": "4",  # the fake's slowest status takes one second
+}
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME", "VIRTUAL_ENV", "FIRESTORE_EMULATOR_HOST")
+
+GREETINGS = ("Oi", "Bom dia!", "Olá, tudo bem?", "opa", "Boa tarde", "Oi, pode me ajudar?")
+QUESTIONS = (
+    "Onde fica a empresa?",
+    "Qual o horário de atendimento?",
+    "Qual o site de vocês?",
+    "Qual o e-mail de vocês?",
+)
+DELIVERIES = ("Preciso de uma entrega agora", "Quero mandar um pacote de moto para o centro", "Tem motoboy para hoje?")
+LEAD = (
+    "Olá! Preciso de um sistema sob medida",
+    "Empresa",
+    "Controlamos o estoque em planilhas e perdemos vendas toda semana",
+    "Cadastro de produtos, relatórios e um aplicativo para os vendedores",
+    "Umas 20 pessoas",
+    "Ponta Grossa - PR",
+    "Em três meses",
+    "Prefiro não dizer",
+)
+
+
+@dataclass
+class Phones:
+    """The control API of the fake Meta."""
+
+    url: str
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/api/{path}", timeout=30) as response:
+            return json.load(response)
+
+    def post(self, path: str, **data: Any) -> Any:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/api/{path}", json.dumps(data).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def add(self, count: int, *, phone: bool = True) -> list[str]:
+        return [self.post("customers", phone=phone)["customer_id"] for _ in range(count)]
+
+    def write(self, customer_id: str, text: str) -> None:
+        self.post(f"customers/{customer_id}/messages", type="text", text=text)
+
+    def deliver_everything(self) -> None:
+        """Wait until no message waits for its webhook to be answered."""
+        wait_until(lambda: not any(self.get("pending")[kind] for kind in ("messages", "under_way")))
+
+
+@dataclass
+class Lead:
+    """A customer who wants software, and answers until a human is promised."""
+
+    customer_id: str
+    answers: Iterator[str] = field(default_factory=lambda: iter(LEAD))
+    sent: int = 0
+    done: bool = False
+    user_key: str = ""
+
+    def go_on(self, phones: Phones, replies: list[dict[str, Any]]) -> None:
+        """Send the next answer where the last one got its reply."""
+        if self.done or len(replies) < self.sent:
+            return
+        if replies:
+            self.user_key = replies[0]["callback_data"].partition(".")[0]
+            self.done = bool(get_store().query(Query("handoffs", where=(("user_key", "==", self.user_key),))))
+        if not self.done and (answer := next(self.answers, None)):
+            self.sent += 1
+            phones.write(self.customer_id, answer)
+
+
+@dataclass
+class Verdict:
+    received: int = 0
+    lost: set[str] = field(default_factory=set)
+    doubled: set[str] = field(default_factory=set)
+    chains_ok: bool = True
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        answered = self.received - len(self.lost)
+        counts = f"in={self.received} answered={answered} lost={len(self.lost)} doubled={len(self.doubled)}"
+        return f"smoke: {counts} chains_ok={str(self.chains_ok).lower()}"
+
+    @property
+    def passed(self) -> bool:
+        return self.received > 0 and not self.problems
+
+
+def main() -> int:
+    started_at = time.monotonic()
+    backend = os.environ.get("DOCUMENTS_BACKEND") or "embedded"
+    with tempfile.TemporaryDirectory(prefix="pyloto-smoke-") as folder, ExitStack() as stack:
+        set_environment(Path(folder), backend)
+        runner = stack.enter_context(start_stores(Path(folder), backend))
+        installation = start_installation(runner)
+        say(f"up after {time.monotonic() - started_at:.1f} s, documents: {backend}")
+        phones = Phones(installation.simulator_url)
+        unfinished = play(installation, phones)
+        verdict = judge(phones.get("inbound"), phones.get("accepted"))
+        verdict.problems += unfinished
+        for problem in islice(verdict.problems, SHOWN_PROBLEMS):
+            say(problem)
+        if len(verdict.problems) > SHOWN_PROBLEMS:
+            say(f"… and {len(verdict.problems) - SHOWN_PROBLEMS} problems more")
+        if not verdict.passed:
+            for name in ("worker", "web", "beat"):
+                say(f"{name}{runner.log_tail(name, lines=25)}")
+    say(f"done after {time.monotonic() - started_at:.1f} s")
+    say(verdict.line)
+    return 0 if verdict.passed else 1
+
+
+# --- starting ---------------------------------------------------------------------------------------------------------
+
+
+def set_environment(folder: Path, backend: str) -> None:
+    """A fresh installation's: nothing of the developer's own settings gets in."""
+    write_env(folder / "env")
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    os.environ.clear()
+    os.environ.update(
+        kept,
+        **SETTINGS,
+        PYLOTO_ENV_FILE=str(folder / "env"),
+        PYLOTO_RUN_DIR=str(folder / "run"),
+        DJANGO_SETTINGS_MODULE="pyloto.settings",
+        DOCUMENTS_BACKEND=backend,
+        FIRESTORE_PROJECT="pyloto-smoke",
+    )
+
+
+@contextmanager
+def start_stores(folder: Path, backend: str) -> Iterator[Runner]:
+    """A runner for the processes, with the emulator where the documents are in Firestore."""
+    with Runner(folder / "run" / "logs") as runner, ExitStack() as stack:
+        if backend == "firestore":
+            emulator = stack.enter_context(firestore_emulator(runner, project=os.environ["FIRESTORE_PROJECT"]))
+            os.environ["FIRESTORE_PROJECT"] = emulator.project
+        yield runner
+
+
+def start_installation(runner: Runner) -> Stack:
+    django.setup()
+    prepare_databases()
+    installation = Stack(runner, web_port=free_port(), simulator_port=free_port())
+    runner.env = {**os.environ, **child_environment(installation.web_port, installation.simulator_port)}
+    installation.start()
+    return installation
+
+
+# --- playing ----------------------------------------------------------------------------------------------------------
+
+
+def play(installation: Stack, phones: Phones) -> list[str]:
+    """All customers, and what goes wrong meanwhile. Returns when nothing waits any more, or, when time is up, with what
+    did not come to its end."""
+    phones.post("misbehave", duplicate=2)
+    say_to_all(phones, phones.add(4), GREETINGS)
+    phones.deliver_everything()
+    phones.post("misbehave", duplicate=0)
+
+    say_to_all(phones, [*phones.add(4), *phones.add(2, phone=False)], GREETINGS)
+    say_to_all(phones, phones.add(6), QUESTIONS)
+    say_to_all(phones, phones.add(4), DELIVERIES)
+    leads = [Lead(customer_id) for customer_id in phones.add(4)]
+    crowd = phones.add(BATCH)
+    phones.post("deliver", customers=crowd, text="Oi, quero saber mais")
+
+    killed = flushed = False
+    crowd_ids = set(crowd)
+    deadline = time.monotonic() + PLAY_SECONDS
+    while time.monotonic() < deadline:
+        replies = defaultdict(list)
+        for record in phones.get("accepted"):
+            replies[record["customer_id"]].append(record)
+        for lead in leads:
+            lead.go_on(phones, replies[lead.customer_id])
+        answered = len(crowd_ids & replies.keys())
+        if not killed and answered >= KILL_AFTER:
+            killed = True
+            kill_worker(installation)
+            say(f"worker killed after {answered} of {BATCH} replies, and started again")
+        elif killed and not flushed and answered >= FLUSH_AFTER:
+            flushed = True
+            flush_valkey(phones)
+            say(f"Valkey flushed after {answered} of {BATCH} replies")
+        if flushed and all(lead.done for lead in leads) and is_settled(phones):
+            return []
+        time.sleep(TICK_SECONDS)
+    unfinished = [f"no handoff for a lead after {lead.sent} messages" for lead in leads if not lead.done]
+    return [f"time is up after {PLAY_SECONDS} s; killed: {killed}, flushed: {flushed}", *unfinished]
+
+
+def say_to_all(phones: Phones, customers: list[str], texts: tuple[str, ...]) -> None:
+    for number, customer_id in enumerate(customers):
+        phones.write(customer_id, texts[number % len(texts)])
+
+
+def kill_worker(installation: Stack) -> None:
+    installation.runner.kill("worker")
+    installation.runner.restart("worker")
+
+
+def flush_valkey(phones: Phones) -> None:
+    """Everything that Valkey knew is gone: queues, locks, marks. Duplicates now meet only the documents."""
+    late = phones.add(6)
+    phones.post("misbehave", duplicate=1)
+    say_to_all(phones, late[:3], GREETINGS)
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.flushall()
+    say_to_all(phones, late[3:], QUESTIONS)
+    phones.deliver_everything()
+    phones.post("misbehave", duplicate=0)
+
+
+def is_settled(phones: Phones) -> bool:
+    """Whether every message was delivered and nothing stored is due any more."""
+    if any(phones.get("pending").values()):
+        return False
+    waiting = Query("messages", group=True, where=(("due.shard", ">=", 0),), order_by=(("due.shard", "asc"),), limit=1)
+    return not get_store().query(waiting)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the fake Meta could not deliver its messages")
+        time.sleep(TICK_SECONDS / 2)
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def judge(inbound: list[dict[str, Any]], accepted: list[dict[str, Any]]) -> Verdict:
+    """Compare what the fake delivered and accepted with what is stored, message by message."""
+    stored: dict[str, list[Snapshot]] = defaultdict(list)  # by the key of the inbound message
+    replies: dict[str, list[str]] = defaultdict(list)  # by turn: what the fake got as callback data
+    for snapshot in get_store().query(Query("messages", group=True)):
+        if snapshot.data["direction"] == "in":
+            stored[snapshot.id].append(snapshot)
+        else:
+            replies[snapshot.data["turn_id"]].append(f"{snapshot.path.split('/')[1]}.{snapshot.id}")
+    times_accepted = Counter(record["callback_data"] for record in accepted)
+
+    verdict = Verdict(received=len(inbound))
+    for key in (digest("whatsapp", message["wamid"]) for message in inbound):
+        if trouble := trouble_with(stored[key], replies, times_accepted):
+            verdict.lost.add(key)
+            verdict.problems.append(f"lost: message {key[:12]} {trouble}")
+        if len(stored[key]) > 1:
+            verdict.doubled.add(key)
+            verdict.problems.append(f"doubled: message {key[:12]} stands in {len(stored[key])} conversations")
+    if len(stored) > len(inbound):
+        verdict.problems.append(f"{len(stored) - len(inbound)} messages are stored that were never delivered")
+
+    turns = {snapshot.data.get("turn_id") for found in stored.values() for snapshot in found}
+    expected = {callback for turn in turns if turn for callback in replies[turn]}
+    for callback, times in times_accepted.items():
+        if times > 1 or callback not in expected:
+            verdict.doubled.add(callback)
+            reason = f"was accepted {times} times" if callback in expected else "belongs to no turn of a message"
+            verdict.problems.append(f"doubled: reply {callback[-12:]} {reason}")
+
+    chain_problems = list(problems_of_chains())
+    verdict.chains_ok = not chain_problems
+    verdict.problems += chain_problems
+    return verdict
+
+
+def trouble_with(found: list[Snapshot], replies: dict[str, list[str]], times_accepted: Counter[str]) -> str:
+    """Why a delivered message does not count as answered; empty where it does."""
+    if not found:
+        return "is not stored"
+    turn_id = found[0].data.get("turn_id")
+    if found[0].data["state"] != "HANDLED" or not turn_id:
+        return f"is {found[0].data['state']}"
+    if not replies[turn_id]:
+        return "was handled without a reply"
+    if missing := [callback for callback in replies[turn_id] if not times_accepted[callback]]:
+        return f"has {len(missing)} replies that were never accepted"
+    return ""
+
+
+def problems_of_chains() -> Iterator[str]:
+    """Every conversation has a chain that verifies and ends where its header says."""
+    chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for snapshot in get_store().query(Query("audit_logs")):
+        chains[snapshot.data["conversation_id"]].append({**snapshot.data, "id": snapshot.id})
+    for conversation_id, events in chains.items():
+        for problem in verify(conversation_id, sorted(events, key=lambda event: int(event["seq"]))):
+            yield f"chain {conversation_id[:8]}: {problem.kind} at {problem.seq}: {problem.detail}"
+    for header in get_store().query(Query("conversations")):
+        events = chains.get(header.data["conversation_id"], [])
+        last = max(events, key=lambda event: int(event["seq"]), default={"seq": 0, "current_hash": ""})
+        if header.data["audit_head"] != {"seq": last["seq"], "hash": last["current_hash"]} or not events:
+            yield f"chain {header.data['conversation_id'][:8]}: the header names another end"
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
