@@ -6,9 +6,11 @@ A `.env` beside `manage.py` is read where it exists; what the environment alread
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from dotenv import load_dotenv
 
 from pyloto import env
@@ -57,6 +59,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "pyloto.content_security.ContentSecurityPolicyMiddleware",
 ]
 
 TEMPLATES = [
@@ -100,8 +103,8 @@ _SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
 }
-DATABASES = {
-    "default": dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{RUN_DIR}/django.sqlite3")),
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {**dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{RUN_DIR}/django.sqlite3"))},
     # The embedded documents: a file of their own. FULL: a webhook is answered 200 only once its messages are on disk.
     "documents": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -245,4 +248,31 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"
 LOGGING = logging_config(LOG_LEVEL)  # JSON lines; applied by Django in every process
 METRICS_TOKEN = env.text("METRICS_TOKEN")  # bearer token for /metrics, which does not exist without one
 
-UNFOLD = {"SITE_TITLE": "Pyloto", "SITE_HEADER": "Pyloto", "SITE_SYMBOL": "forum", "SHOW_VIEW_ON_SITE": False}
+# --- Admin (unfold) ---------------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Pyloto",
+    "SITE_HEADER": "Pyloto",
+    "SITE_SUBHEADER": "Painel da equipe",
+    "SITE_SYMBOL": "forum",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": [lambda request: static("pyloto/admin.css")],
+    "DASHBOARD_CALLBACK": "conversations.dashboard.dashboard",
+    "COLORS": {
+        "primary": {  # a teal, dark enough for white text from 600 on
+            "50": "oklch(98.4% .014 180.72)",
+            "100": "oklch(95.3% .051 180.801)",
+            "200": "oklch(91% .096 180.426)",
+            "300": "oklch(85.5% .138 181.071)",
+            "400": "oklch(77.7% .152 181.912)",
+            "500": "oklch(60% .118 184.704)",
+            "600": "oklch(51.1% .096 186.391)",
+            "700": "oklch(43.7% .078 188.216)",
+            "800": "oklch(38.6% .063 188.416)",
+            "900": "oklch(32% .055 190)",
+            "950": "oklch(27.7% .046 192.524)",
+        }
+    },
+}

@@ -31,4 +31,4 @@ from pyloto.settings import *  # noqa: E402, F403
 
 WHITENOISE_AUTOREFRESH = True  # Django's test runner sets DEBUG to False, and no static files are collected here
 # A file, as in production: threads on SQLite's shared memory get "table is locked" at once instead of waiting.
-DATABASES["documents"]["TEST"] = {"NAME": f"{_run_dir.name}/test-documents.sqlite3"}  # noqa: F405
+DATABASES["documents"] |= {"TEST": {"NAME": f"{_run_dir.name}/test-documents.sqlite3"}}  # noqa: F405

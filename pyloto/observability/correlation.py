@@ -2,7 +2,10 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
+from django.core.signals import request_finished
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
@@ -32,9 +35,12 @@ class CorrelationMiddleware:
         clear_contextvars()  # threads are reused
         correlation_id = new_correlation_id()
         bind_correlation_id(correlation_id)
-        try:
-            response = self.get_response(request)
-        finally:
-            clear_contextvars()
+        response = self.get_response(request)
         response.headers[HEADER] = correlation_id
         return response
+
+
+@receiver(request_finished)
+def forget_request(**kwargs: Any) -> None:
+    """Not in the middleware: Django logs the errors of a response after the last middleware is done."""
+    clear_contextvars()

@@ -39,7 +39,7 @@ def check_redis() -> dict[str, Any]:
 
 def check_broker() -> dict[str, Any]:
     with app.connection_for_write(connect_timeout=BROKER_TIMEOUT_SECONDS) as broker:
-        broker.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_SECONDS)
+        broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=BROKER_TIMEOUT_SECONDS)
     return {}
 
 
