@@ -8,18 +8,19 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from profiles.models import UserProfile
-from pyloto.documents.admin import DocumentAdmin, pretty_json
+from pyloto.documents.admin import DocumentAdmin
 from pyloto.documents.queryset import DocumentQuerySet
 
 from .intents import Intent, Outcome
 from .models import Conversation, Handoff, Mode, Quarantined, Session
 from .services.chat import Chat, load_chat
 from .services.release import NotWithHuman, ReleaseContended, release_to_bot
+from .templatetags.conversation_labels import answers
 from .transcript import day_name
 
 MODE_COLOURS = {Mode.BOT.label: "info", Mode.WAITING_HUMAN.label: "warning", Mode.HUMAN.label: "success"}
@@ -33,6 +34,15 @@ QUALIFICATION_COLOURS = {
     Handoff.Qualification.HIGH.label: "success",
     Handoff.Qualification.MEDIUM.label: "info",
     Handoff.Qualification.LOW.label: "",
+}
+
+
+LEAD_LABELS = {
+    "name": "Nome",
+    "city": "Cidade",
+    "is_business": "É empresa",
+    "business_name": "Empresa",
+    "role": "Função",
 }
 
 
@@ -152,7 +162,7 @@ class SessionAdmin(DocumentAdmin):
     ordering = ("-started_at",)
     fields = (
         "status", "outcome", "intents_label", "started_at", "last_user_at", "expires_at", "closed_at", "summary",
-        "collected_json", "asked_json", "conversation_id", "conversation",
+        "collected_list", "conversation_id", "conversation",
     )  # fmt: skip
 
     @display(description="situação", label=SESSION_COLOURS)
@@ -172,12 +182,8 @@ class SessionAdmin(DocumentAdmin):
         return chat_link(session.user_key)
 
     @display(description="coletado")
-    def collected_json(self, session: Session) -> str:
-        return pretty_json(session.collected)
-
-    @display(description="pergunta em aberto")
-    def asked_json(self, session: Session) -> str:
-        return pretty_json(session.asked)
+    def collected_list(self, session: Session) -> str:
+        return answer_list(session.collected)
 
 
 @admin.register(Handoff)
@@ -195,7 +201,7 @@ class HandoffAdmin(DocumentAdmin):
     ordering = ("-opened_at",)
     fields = (
         "status", "agent_id", "routing", "intent_label", "qualification", "confidence", "lead_score", "deadline", "summary",
-        "lead_json", "requirements_json", "detected", "resolved", "still_open", "reasons", "opened_at", "taken_at",
+        "lead_list", "requirements_list", "detected", "resolved", "still_open", "reasons", "opened_at", "taken_at",
         "first_reply_at", "resolved_at", "target_at", "conversation_id", "conversation",
     )  # fmt: skip
 
@@ -220,12 +226,12 @@ class HandoffAdmin(DocumentAdmin):
         return chat_link(handoff.user_key)
 
     @display(description="lead")
-    def lead_json(self, handoff: Handoff) -> str:
-        return pretty_json(handoff.lead)
+    def lead_list(self, handoff: Handoff) -> str:
+        return definition_list([(LEAD_LABELS.get(name, name), yes_no(value)) for name, value in handoff.lead.items()])
 
     @display(description="requisitos")
-    def requirements_json(self, handoff: Handoff) -> str:
-        return pretty_json(handoff.requirements)
+    def requirements_list(self, handoff: Handoff) -> str:
+        return answer_list(handoff.requirements)
 
     @display(description="intenções detectadas")
     def detected(self, handoff: Handoff) -> str:
@@ -255,6 +261,18 @@ def labels_of(intents: list[Any]) -> str:
     """Entries are codes, or {"intent": code, …}."""
     codes = [entry.get("intent") if isinstance(entry, dict) else entry for entry in intents]
     return ", ".join(label_of(Intent, code) for code in codes) or "-"
+
+
+def definition_list(pairs: list[tuple[str, str]]) -> str:
+    return format_html_join("", "<p><strong>{}:</strong> {}</p>", pairs) or "-"
+
+
+def answer_list(collected: Any) -> str:
+    return definition_list(answers(collected))
+
+
+def yes_no(value: Any) -> str:
+    return {True: "Sim", False: "Não", None: "-", "": "-"}.get(value, str(value))
 
 
 def initials(name: str) -> str:

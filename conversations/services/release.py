@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from audit.chain import Event, EventType, Head, event_id, link
+from audit import Event, EventType, event_id
 from conversations.models import Conversation, Handoff, Mode
-from conversations.stores import ConversationStore, HandoffStore, load
+from conversations.services.commits import header_writes
+from conversations.stores import HandoffStore, load
 from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, Unavailable, Update, Write, get_store
 from pyloto.errors import PermanentError, TransientError
 from pyloto.observability.correlation import current_correlation_id
@@ -59,22 +60,15 @@ def _read(user_key: str) -> tuple[Conversation | None, Handoff | None]:
 
 
 def _writes(header: Conversation, handoff: Handoff | None, *, attempt: str, agent: str, now: datetime) -> list[Write]:
-    """Header, handoff and events. The header's precondition is the one of the whole commit."""
     waiting = handoff if handoff is not None and handoff.status in WAITING else None
-    events, head = link(
-        Head.from_document(header.conversation_id, header.audit_head),
-        _events(header, waiting, agent=agent, now=now),
-    )
-    fields = {
+    changes = {
         "mode": Mode.BOT.value,
         "owner_epoch": header.owner_epoch + 1,
         "assigned_to": None,
         "acknowledged_at": None,
-        "attempt": attempt,
-        "audit_head": head.to_document(),
-        "updated_at": now,
     }
-    writes: list[Write] = [Update(ConversationStore.path(header.pk), fields, header.update_time), *events]
+    events = _events(header, waiting, agent=agent, now=now)
+    writes = header_writes(header, changes, events=events, attempt=attempt, now=now)
     if waiting is not None:
         resolved = {"status": Handoff.Status.RESOLVED.value, "resolved_at": now}
         writes.append(Update(HandoffStore.path(waiting.pk), resolved))

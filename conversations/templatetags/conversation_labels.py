@@ -1,13 +1,20 @@
 """Codes of the documents in the words that staff read."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
+from conversations.answers import UNKNOWN
+from conversations.flows import find_flow
 from conversations.intents import Intent
 
 register = template.Library()
+
+BOLD = re.compile(r"\*(\S(?:[^*\n]*\S)?)\*")  # as WhatsApp shows it
 
 
 @register.filter
@@ -16,24 +23,25 @@ def intent_label(code: str) -> str:
 
 
 @register.filter
-def answers(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(label, value) of collected fields; a list of values in one line."""
-    return [(field_label(name), _value(value)) for name, value in fields.items()]
+def answers(collected: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(label, answer) of what was collected: {intent: {field: value}}."""
+    found = []
+    for intent, fields in collected.items():
+        flow = find_flow(intent)
+        for name, value in fields.items() if isinstance(fields, Mapping) else ():
+            field = flow.field(name) if flow else None
+            found.append((field.label if field else name, _answer(value)))
+    return found
 
 
 @register.filter
-def collected_answers(collected: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The same for {intent: {field: value}}."""
-    return [pair for fields in collected.values() if isinstance(fields, Mapping) for pair in answers(fields)]
+def whatsapp_text(text: str) -> SafeString:
+    """Escaped, with *bold* as bold: the one format that our own texts use."""
+    parts = BOLD.split(text)
+    return format_html_join(
+        "", "{}", ((format_html("<strong>{}</strong>", p) if i % 2 else p,) for i, p in enumerate(parts))
+    )
 
 
-def field_label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_value, value))
-    if isinstance(value, bool):
-        return "Sim" if value else "Não"
-    return "Não informado" if value in (None, "", "unknown") else str(value)
+def _answer(value: Any) -> str:
+    return "Não informado" if value in (None, "", UNKNOWN) else str(value)
