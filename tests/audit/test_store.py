@@ -1,11 +1,11 @@
 import threading
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from audit import Event, EventType, Head, link, verify
 from audit.stores import AuditConflict, AuditLogStore
 from pyloto.documents import Unavailable
-from pyloto.observability.correlation import bind_correlation_id
 
 from .test_chain import AT, CHAIN, make_events
 
@@ -133,9 +133,8 @@ def test_writers_at_the_same_time_lose_no_event(audit):
 
 
 def test_a_recorded_event_carries_time_and_correlation(audit):
-    bind_correlation_id("corr")
-
-    event = audit.record_event(event_type=EventType.CONTROL_CHANGED, actor="agent:7", timestamp=AT)
+    with bound_contextvars(correlation_id="corr"):
+        event = audit.record_event(event_type=EventType.CONTROL_CHANGED, actor="agent:7", timestamp=AT)
 
     assert (event.conversation_id, event.correlation_id, event.timestamp) == ("system", "corr", AT)
 

@@ -19,6 +19,7 @@ log = structlog.get_logger("pyloto.tests")
 @pytest.fixture
 def lines(capsys):
     """What was logged since the last call, decoded."""
+    structlog.contextvars.clear_contextvars()  # what other tests bound
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
