@@ -79,7 +79,7 @@ class Courier:
             self._stopped = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(timeout=READ_SECONDS + 5)
+            thread.join(timeout=2)  # one that waits for an answer dies with the process
         self._pool.clear()
 
     def hand_over(self, items: Sequence[Item], lane: str) -> None:

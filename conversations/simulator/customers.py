@@ -30,10 +30,10 @@ class Customer:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def answers_to(self, number: str) -> bool:
-        """Whether this is the customer's number, with or without "+" and the ninth digit, as WhatsApp accepts it."""
-        digits = number.lstrip("+")
-        return bool(self.wa_id) and digits in {self.wa_id, self.phone.lstrip("+"), drop_ninth_digit(self.phone)}
+    def identifiers(self) -> set[str]:
+        """All by which WhatsApp finds the customer; a number also without the ninth digit."""
+        digits = self.phone.lstrip("+")
+        return {self.user_id, self.wa_id, digits, drop_ninth_digit(self.phone)} - {""}
 
 
 class Inventor:

@@ -6,7 +6,6 @@ control API of `server.py`; every public method is safe to call from any thread.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -19,13 +18,14 @@ from .customers import Customer, Inventor
 from .events import Broadcaster
 from .graph import FAILURE_MODES, GraphError, check_body
 from .phones import MAX_BYTES, MIME_TYPES, BadRequest, Phones
+from .rates import Rates
 from .samples import sample_png, sample_voice_note
+from .screens import apply_change, choices, own_entry, shown
 from .server import Server
 from .webhooks import Item
 
 WINDOW_SECONDS = 24 * 3600  # after the customer's last message only templates pass
 TYPING_SECONDS = 25
-PAIR_BURST, PAIR_SECONDS = 45, 6  # to one customer: 45 at once, then one per 6 s
 SAVE_SECONDS = 0.5
 STATUS_SECONDS = {"sent": 0.05, "delivered": 0.2, "read": 0.7}
 SAMPLES = {"image": "image/png", "audio": "audio/ogg"}
@@ -70,8 +70,7 @@ class FakeMeta:
         self._numbers = {number: f"5542333300{index:02d}" for index, number in enumerate(phone_number_ids)}
         self._inbound: dict[str, dict[str, Any]] = {}
         self._accepted: list[dict[str, Any]] = []
-        self._sent_at: dict[str, deque[float]] = {}  # per number of ours, the last second
-        self._pair_tokens: dict[tuple[str, str], tuple[float, float]] = {}  # (tokens, monotonic time)
+        self._rates = Rates()
         self._media_tokens: dict[str, tuple[str, float]] = {}  # token to (media_id, monotonic end)
         self._dirty = threading.Event()
         self._stopped = threading.Event()
@@ -268,9 +267,14 @@ class FakeMeta:
             for wamid in filter(None, (quoted, target)):
                 if self._phones.find_entry(wamid) is None:
                     raise GraphError(131009, "Parameter value is not valid", "Message ID is invalid or not found")
-            self._check_rates(phone_number_id, recipient)
+            self._rates.count(
+                phone_number_id,
+                recipient,
+                per_second=self.misbehaviour.messages_per_second,
+                pair_limit=self.misbehaviour.pair_limit,
+            )
             # Someone whom we do not know may exist, as far as the real one says at this point: the status tells.
-            known = customer or Customer("", "", recipient, recipient.lstrip("+"), recipient)
+            known = customer or Customer("", "", "", str(body.get("to", "")).lstrip("+"), body.get("recipient", ""))
             wamid = self._inventor.wamid(known, from_customer=False)
             error = self._undeliverable(customer, body)
             self._accepted.append(_accepted_record(wamid, recipient, known.customer_id, phone_number_id, quoted, body))
@@ -346,7 +350,7 @@ class FakeMeta:
         if content.get("type") not in {"list_reply", "button_reply"}:
             return ""
         for entry in reversed(self._phones.chats[customer_id]):
-            if any(choice["id"] == content.get("id") for choice in _choices(entry)):
+            if any(choice["id"] == content.get("id") for choice in choices(entry)):
                 return str(entry["wamid"])
         return ""
 
@@ -361,30 +365,11 @@ class FakeMeta:
 
     def _show_own(self, customer_id: str, wamid: str, at: float, content: Mapping[str, Any], quote: str) -> None:
         """The customer's own message on the phone; a reaction, an edit or a removal changes the message it is about."""
-        kind = content["type"]
-        entry: dict[str, Any] = {
-            "wamid": wamid,
-            "from": "customer",
-            "type": kind,
-            "at": int(at * 1000),
-            "text": str(content.get("text") or content.get("title") or content.get("caption") or ""),
-            "status": "sending",
-        }
-        if quote:
-            entry["quote"] = quote
-        if content.get("media_id"):
-            entry["media_id"] = content["media_id"]
         about = self._phones.find_entry(content.get("wamid", ""))
-        if kind in {"reaction", "edit", "revoke"}:
-            entry["hidden"] = True
-        if about is not None and kind == "reaction":
-            about[1].setdefault("reactions", {})["customer"] = content.get("emoji", "")
-        elif about is not None and kind == "edit":
-            about[1].update(text=content["text"], edited=True)
-        elif about is not None and kind == "revoke":
-            about[1].update(text="", revoked=True)
         if about is not None:
+            apply_change(about[1], content)
             self._changed_entry(*about)
+        entry = own_entry(wamid, at, content, quote)
         self._phones.add_entry(customer_id, entry)
         self._changed_entry(customer_id, entry)
 
@@ -396,7 +381,7 @@ class FakeMeta:
             about[1].setdefault("reactions", {})["business"] = body["reaction"]["emoji"]
             self._changed_entry(*about)
             return
-        entry = {"wamid": wamid, "from": "business", "at": int(time.time() * 1000), **_shown(body)}
+        entry = {"wamid": wamid, "from": "business", "at": int(time.time() * 1000), **shown(body)}
         if quoted:
             entry["quote"] = quoted
         self._phones.add_entry(customer.customer_id, entry)
@@ -424,21 +409,6 @@ class FakeMeta:
             self._courier.schedule(
                 Item("statuses", payload, phone_number_id, webhooks.contact(customer)), delay + after
             )
-
-    def _check_rates(self, phone_number_id: str, recipient: str) -> None:
-        now = time.monotonic()
-        sent = self._sent_at.setdefault(phone_number_id, deque())
-        while sent and sent[0] < now - 1:
-            sent.popleft()
-        if self.misbehaviour.messages_per_second and len(sent) >= self.misbehaviour.messages_per_second:
-            raise GraphError(130429, "Rate limit hit", "Too many messages were sent from this number", status=429)
-        tokens, then = self._pair_tokens.get((phone_number_id, recipient), (float(PAIR_BURST), now))
-        tokens = min(PAIR_BURST, tokens + (now - then) / PAIR_SECONDS)
-        if self.misbehaviour.pair_limit and tokens < 1:
-            details = "Too many messages were sent from this number to the same recipient in a short time."
-            raise GraphError(131056, "(Business Account, Consumer Account) pair rate limit hit", details)
-        self._pair_tokens[phone_number_id, recipient] = tokens - 1, now
-        sent.append(now)
 
     def _on_result(self, items: Sequence[Item], status: int) -> None:
         """The webhook answered; called by the courier's threads."""
@@ -505,42 +475,12 @@ def _accepted_record(
         "customer_id": customer_id,
         "phone_number_id": phone_number_id,
         "type": kind,
-        "body": _shown(body)["text"] if kind != "reaction" else body["reaction"]["emoji"],
+        "body": shown(body)["text"] if kind != "reaction" else body["reaction"]["emoji"],
         "content": body[kind],
         "callback_data": body.get("biz_opaque_callback_data", ""),
         "quoted": quoted,
         "accepted_at": _now(),
     }
-
-
-def _shown(body: Mapping[str, Any]) -> dict[str, Any]:
-    """How a message of ours looks on the phone: {"type", "text", …}."""
-    kind = body.get("type", "text")
-    if kind == "text":
-        return {"type": "text", "text": body["text"]["body"]}
-    if kind == "template":
-        template = body["template"]
-        parameters = [p for component in template.get("components", ()) for p in component.get("parameters", ())]
-        texts = [str(parameter.get("text", "")) for parameter in parameters if parameter.get("text")]
-        return {"type": "template", "text": "\n".join([f"Modelo “{template['name']}”", *texts])}
-    if kind == "reaction":
-        return {"type": "reaction", "text": ""}
-    interactive = body["interactive"]
-    shown = {
-        "text": interactive["body"]["text"],
-        "header": (interactive.get("header") or {}).get("text", ""),
-        "footer": (interactive.get("footer") or {}).get("text", ""),
-    }
-    action = interactive["action"]
-    if interactive["type"] == "button":
-        return {"type": "buttons", **shown, "buttons": [button["reply"] for button in action["buttons"]]}
-    return {"type": "list", **shown, "button": action["button"], "sections": action["sections"]}
-
-
-def _choices(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The buttons or rows of a message."""
-    rows = [row for section in entry.get("sections", ()) for row in section["rows"]]
-    return [*entry.get("buttons", ()), *rows]
 
 
 def _status_error(code: int, title: str, details: str) -> dict[str, Any]:

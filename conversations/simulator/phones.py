@@ -36,6 +36,7 @@ class Phones:
         self.chats: dict[str, list[dict[str, Any]]] = {}
         self.undelivered: dict[str, Item] = {}  # by wamid: what the webhook has not answered 200 yet
         self.starts = 0
+        self._by_identifier: dict[str, Customer] = {}
         self._owners: dict[str, str] = {}  # wamid to customer_id
         self._media: dict[str, tuple[bytes, str]] = {}
         self._path = state_path
@@ -45,10 +46,11 @@ class Phones:
     def add_customer(self, customer: Customer) -> None:
         self.customers[customer.customer_id] = customer
         self.chats[customer.customer_id] = []
+        self._by_identifier.update(dict.fromkeys(customer.identifiers(), customer))
 
     def find_customer(self, recipient: str) -> Customer | None:
-        """By number, with or without the ninth digit, or by user id."""
-        return next((c for c in self.customers.values() if c.user_id == recipient or c.answers_to(recipient)), None)
+        """By number, with or without "+" and the ninth digit, or by user id."""
+        return self._by_identifier.get(recipient.lstrip("+"))
 
     def add_entry(self, customer_id: str, entry: dict[str, Any]) -> None:
         self.chats[customer_id].append(entry)

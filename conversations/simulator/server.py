@@ -252,6 +252,10 @@ def _fail(handler: _Handler, failure: dict[str, Any]) -> None:
     )
 
 
+def _graph_unknown(_handler: _Handler, _body: bytes, path: str) -> None:
+    raise GraphError(2500, f"Unknown path components: /{path}")
+
+
 def _graph_media(handler: _Handler, _body: bytes, media_id: str) -> None:
     handler.fake.check_token(handler.headers.get("Authorization", ""))
     found = handler.fake.find_media(media_id)
@@ -385,6 +389,7 @@ ROUTES: list[tuple[str, re.Pattern[str], Action]] = [
         ("GET", r"/static/([a-z]+\.[a-z]+)", _static),
         ("POST", r"/v\d+\.\d+/(\d+)/messages", _graph_messages),
         ("GET", r"/v\d+\.\d+/(\d+)", _graph_media),
+        ("POST", r"/(v[^/]*/.*)", _graph_unknown),
         ("GET", r"/media/([0-9a-f]+)", _media_download),
         ("GET", r"/api/customers", _list_customers),
         ("POST", r"/api/customers", _add_customer),
