@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .text import fold
+from .text import normalise
 
 PATH = Path(__file__).with_name("knowledge.json")
 ALONE_MAX_WORDS = 5  # "muito obrigado pela ajuda, Otto": thanks; in a longer message they are not the point
@@ -67,7 +67,7 @@ def parse(data: dict[str, Any]) -> Knowledge:
     entries = tuple(
         Entry(
             id=entry["id"],
-            phrases=tuple(re.compile(rf"(?<!\w){re.escape(fold(phrase))}(?!\w)") for phrase in entry["phrases"]),
+            phrases=tuple(re.compile(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)") for phrase in entry["phrases"]),
             answer=entry["answer"],
             alone=entry.get("alone", False),
         )
@@ -87,13 +87,13 @@ def parse(data: dict[str, Any]) -> Knowledge:
 
 
 def find_answer(text: str, *, alone: bool = True) -> str | None:
-    """What the base says to `text`, at most two facts, or None. `alone=False` leaves small talk ("valeu") out."""
-    folded = fold(text)
-    short = len(folded.split()) <= ALONE_MAX_WORDS
+    """What the base says to `text`, at most two facts, or None. `alone=False`: without small talk ("valeu")."""
+    said = normalise(text)
+    short = len(said.split()) <= ALONE_MAX_WORDS
     found = [
         entry
         for entry in load().entries
-        if any(phrase.search(folded) for phrase in entry.phrases) and (not entry.alone or (alone and short))
+        if any(phrase.search(said) for phrase in entry.phrases) and (not entry.alone or (alone and short))
     ]
     if len(found) > 1:
         found = [entry for entry in found if not entry.alone]

@@ -1,30 +1,39 @@
-"""Portuguese text as people type it, brought to a form that rules can compare."""
+"""Portuguese text as people type it, brought to a form that rules can compare. Pure."""
 
 import re
 import unicodedata
-from collections.abc import Collection
+from functools import lru_cache
+
+# Words whose typos are mended. Ordinary words that stand one slip away from one of these are listed too: they stay.
+_VOCABULARY = frozenset(re.findall(r"\w+", """
+    aplicativo aplicativos atendente atendimento atendentes automatizar cadastrar chatbot desenvolver encomenda endereco
+    entrega entregador entregadora entregadores entregar entregas gostaria horario horarios humana humano humanos lojista
+    motoboy motoboys motoqueiro orcamento pedido perdido pessoa pessoal pessoas plataforma precisamos preciso programa
+    restaurante sistema sistemas sisteminha sistematico software telefone trabalhar urgente whatsapp
+"""))  # fmt: skip
+LENGTH_MAX = 4096  # what a customer can write in one message; of more, the beginning is read
 
 
 def fold(text: str) -> str:
     """Lower case without accents, emoji or stretched letters; of the punctuation only what rules look at stays."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text[:LENGTH_MAX].lower()) if not unicodedata.combining(c))
     plain = re.sub(r"([a-z])\1{2,}", r"\1", plain)  # "oiiii", "queroooo"
     return " ".join(re.sub(r"[^\w\s/.,:;$?!%+@&-]", " ", plain).split())
 
 
-def mend_typos(folded: str, vocabulary: Collection[str]) -> str:
-    """Replace each word that is one slip away from exactly one word of the vocabulary ("sitema", "entergador").
+def normalise(text: str) -> str:
+    """Folded, and each long word that is one slip away from exactly one word that rules know is that word.
 
-    Words shorter than six letters and words of the vocabulary itself stay. One slip: a letter missing, added,
-    changed, or two neighbours swapped.
+    One slip: a letter missing, added or changed, or two neighbours swapped ("sitema", "motoboi", "etnregador").
     """
-    return re.sub(r"[a-z]{6,}", lambda m: _mend(m[0], vocabulary), folded)
+    return re.sub(r"[a-z]{6,}", lambda match: _mend(match[0]), fold(text))
 
 
-def _mend(word: str, vocabulary: Collection[str]) -> str:
-    if word in vocabulary:
+@lru_cache(maxsize=4096)
+def _mend(word: str) -> str:
+    if word in _VOCABULARY:
         return word
-    close = [known for known in vocabulary if known[0] == word[0] and _one_slip(word, known)]
+    close = [known for known in _VOCABULARY if known[0] == word[0] and _one_slip(word, known)]
     return close[0] if len(close) == 1 else word
 
 

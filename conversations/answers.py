@@ -12,6 +12,7 @@ from typing import NamedTuple
 UNKNOWN = "unknown"  # asked, and the customer can't or won't say: not asked again
 TEXT_MAX = 1000  # characters kept of a free answer
 SHORT_MAX = 120
+YES_NO_WORDS_MAX = 4  # "sim, pode continuar"; more words say something else
 
 
 class Found(NamedTuple):
@@ -31,7 +32,7 @@ def plain(text: str) -> str:
 
 # --- yes, no, no idea -------------------------------------------------------------------------------------------------
 _YES = (
-    r"^(sim|s|ss|claro|quero( sim)?|pode( ser| sim)?|bora|vamos|vamo|isso|com certeza|ok|okay|blz|beleza|aham|uhum|yes"
+    r"^(sim|s|ss|claro|quero( sim)?$|pode( ser| sim)?|bora|vamos|vamo|isso|com certeza|ok|okay|blz|beleza|aham|uhum|yes"
     r"|por favor|continu\w+|positivo|certo|perfeito|show|manda( ver)?)\b"
 )
 _NO = r"^(nao|n|nn|nah|nem|agora nao|depois|deixa( pra la)?|dispenso|negativo|outra hora|so isso|era so isso|obrigad[oa])\b"
@@ -43,11 +44,11 @@ _REFUSAL = (
 
 
 def is_yes(text: str) -> bool:
-    return bool(re.match(_YES, plain(text).strip()))
+    return bool(re.match(_YES, plain(text).strip())) and len(text.split()) <= YES_NO_WORDS_MAX
 
 
 def is_no(text: str) -> bool:
-    return bool(re.match(_NO, plain(text).strip()))
+    return bool(re.match(_NO, plain(text).strip())) and len(text.split()) <= YES_NO_WORDS_MAX
 
 
 def is_refusal(text: str) -> bool:
@@ -100,7 +101,7 @@ def read_count(text: str) -> str | None:
 def find_people(text: str) -> Found | None:
     """A number of people: "uns 10 usuários", "somos em 8"."""
     text = plain(text)
-    match = re.search(rf"(?P<count>{_COUNT})\s+(?:\w+\s+)?{_PEOPLE}\b", text)
+    match = re.search(rf"(?P<count>(?!uma?\b)(?:{_COUNT}))\s+(?:\w+\s+)?{_PEOPLE}\b", text)  # "uma pessoa" is no number
     match = match or re.search(rf"\b(?:somos|seremos|seriamos)\s+(?:em\s+|uns\s+|umas\s+)?(?P<count>{_COUNT})", text)
     if not match:
         return None

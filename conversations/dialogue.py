@@ -26,7 +26,7 @@ class Dialogue:
     """Serves one turn of a session.
 
     `session.asked` is the open question: {"menu": True} | {"field": name} | {"next": True}, with "misses" (answers not
-    understood), "offered" (a human was), "last" (the field answered last) and "unsupported_said".
+    understood), "offered" (a human was), "intent", "last" (the field answered last) and "unsupported_said".
     """
 
     def __init__(self, turn: Turn, session: Session, heard: Heard, *, is_new: bool):
@@ -34,6 +34,7 @@ class Dialogue:
         self.queue = IntentQueue(session.intents)
         self.understood = False  # something that was said had an effect
         self.wants_menu = False
+        self.try_again = False  # the open question once more, from the start
         self.answered = 0  # answers taken from this turn
         self.picked: str | None = None  # the intent tapped in this turn
 
@@ -75,7 +76,7 @@ class Dialogue:
         elif tap_id == replies.NEXT_NO:
             self._decline()
         elif tap_id == replies.RETRY:
-            self._forget_misses()
+            self.try_again = True
         elif intent != tap_id and intent in Intent.values:
             self._pick(intent)
         elif tap_id.startswith(replies.FIELD_PREFIX) and self._choose_answer(tap_id):
@@ -93,7 +94,7 @@ class Dialogue:
 
     def _choose_answer(self, tap_id: str) -> bool:
         """A tapped answer of the active flow: it also corrects an earlier one."""
-        _, intent, name, number = (tap_id.split(":") + ["", "", ""])[:4]
+        _, intent, name, number = [*tap_id.split(":"), "", "", ""][:4]
         flow, active = flows.find_flow(intent), self.queue.active
         field = flow.field(name) if flow else None
         if flow is None or field is None or active is None or active["intent"] != intent or not number.isdigit():
@@ -114,18 +115,19 @@ class Dialogue:
             self.turn.lead.append(replies.CANCELLED)
             self._cancel()
         elif asked.get("offered") and answers.is_no(text):
-            self._forget_misses()
+            self.try_again = True
         elif asked.get("next") and not self.understood and answers.is_no(text):
             self._decline()
         elif asked.get("next") and not self.understood and answers.is_yes(text):
             self.understood = self.queue.choose() is not None
+        elif rules.is_small_talk(text) and (flow or not self.heard.reading.intents):
+            if not self.is_new and not self.heard.reading.intents:
+                self.turn.lead.append(replies.GREETED)
+            self.understood = True
         elif flow and self.picked is None:
             self._answer(flow, text)
         else:
             self._add_detected()
-        if rules.is_greeting(text) and not self.is_new and not self.understood:
-            self.turn.lead.append(replies.GREETED)
-            self.understood = True
 
     def _answer(self, flow: Flow, text: str) -> None:
         """A message while a flow asks: an answer, a correction, a question of the customer's own, or another wish."""
@@ -138,20 +140,23 @@ class Dialogue:
             self.turn.lead.append(replies.CORRECTED)
             return
         free = field is not None and field.free
-        asks = self._asks_us(free)
+        aside = self._aside(free)
         switches = self._switches(free)
-        self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), answering=not asks and not switches))
-        if asks:
-            self.turn.lead.append(knowledge.find_answer(text, alone=False) or replies.NO_ANSWER_YET)
+        self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), answering=not aside and not switches))
+        if aside:
+            self.turn.lead.append(aside)
             self.understood = True
         if switches or not self.understood:
             self._add_detected(during_flow=True)
 
-    def _asks_us(self, free: bool) -> bool:
-        """Whether the customer asks about the company instead of answering."""
-        if not any(detected.intent == Intent.INSTITUTIONAL for detected in self.heard.reading.intents):
-            return False
-        return rules.is_question(self.heard.text) or not free
+    def _aside(self, free: bool) -> str:
+        """What is said to a customer who asks something instead of answering; empty where it is an answer."""
+        detected = {d.intent for d in self.heard.reading.intents}
+        if free and not rules.is_question(self.heard.text):
+            return ""
+        if Intent.INSTITUTIONAL in detected:
+            return knowledge.find_answer(self.heard.text, alone=False) or replies.NO_ANSWER_YET
+        return replies.NOT_OURS if Intent.UNSUPPORTED in detected else ""
 
     def _switches(self, free: bool) -> bool:
         """Whether the message is about something else. A free answer may mention anything: there it must say so."""
@@ -168,14 +173,14 @@ class Dialogue:
         """Queue what was recognised. A question about the company is answered at once where there is something else."""
         reading = self.heard.reading
         detected = [d for d in reading.intents if d.intent != Intent.ENTRY_UNKNOWN]
-        wishes = [d for d in detected if _is_wish(d.intent)]
+        served = (self.queue.active or {}).get("intent")
+        wishes = [d for d in detected if _is_wish(d.intent) and d.intent != served]
         for found in wishes:
-            self._add(found.intent.value, confidence=found.confidence, urgent=reading.urgent)
+            urgent = reading.urgent and (len(wishes) == 1 or found.intent == Intent.PYLOTO_ENTREGA_REQUEST)
+            self._add(found.intent.value, confidence=found.confidence, urgent=urgent)
         if during_flow:
-            if wishes:
+            if wishes and served == (self.queue.active or {}).get("intent"):
                 self.turn.lead.append(replies.NOTED_ALSO)
-            elif any(d.intent == Intent.UNSUPPORTED for d in detected):
-                self.turn.lead.append(replies.NOT_OURS)
             return
         for found in detected if not wishes and not self.heard.wants_human else ():
             self._add(found.intent.value, confidence=found.confidence)
@@ -187,6 +192,8 @@ class Dialogue:
             intent, at=self.heard.last_at, confidence=confidence, explicit=explicit, urgent=urgent
         ):
             self.turn.record(EventType.INTENT_ADDED, session_id=self.session.pk, intent=intent, explicit=explicit)
+            if (flow := flows.find_flow(intent)) and not explicit:  # while it waits, what was said of it is kept
+                self._keep(flow, flows.absorb(flow, self.heard.text, {}, None))
         entry = self.queue.find(intent)
         if entry is None:
             return
@@ -235,6 +242,9 @@ class Dialogue:
         self._record_reading()
         if self.wants_menu:
             return self._menu()
+        if self.try_again:
+            self.session.asked["misses"] = 0
+            return self._ask_again()
         if self.session.asked.get("next") and not self.understood:
             return self._miss()
         while entry := self.queue.active or self.queue.choose():
@@ -255,12 +265,18 @@ class Dialogue:
 
     def _start(self, flow: Flow) -> bool:
         """Begin or go on with a flow; whether it has a question left."""
-        if flow.intent.value not in self.session.collected:
-            opening = flow.opening if not self.is_new else f"{replies.introduction()} {flow.opening}"
-            self.turn.lead.append(opening)
-            known = flows.from_profile(flow, self.turn.facts)
-            self.session.collected[flow.intent.value] = known
+        entry = self.queue.active
+        if entry and not entry["opened"]:
+            entry["opened"] = True
+            if self.is_new:
+                self.turn.lead.insert(0, replies.introduction())
+            self.turn.lead.append(flow.opening)
             self._absorb(answering=self.picked is not None)
+            told = bool(self.session.collected.get(flow.intent.value))
+            collected = flows.from_profile(flow, self.turn.facts) | self.session.collected.get(flow.intent.value, {})
+            self.session.collected[flow.intent.value] = collected
+            if told:
+                self.turn.lead.append(replies.NOTED_FIRST)
             self.answered = 0
         return flow.next_field(self.session.collected[flow.intent.value]) is not None
 
@@ -292,8 +308,9 @@ class Dialogue:
     # --- questions ----------------------------------------------------------------------------------------------------
     def _ask(self, question: dict[str, object], reply: Reply) -> TurnPlan:
         kept = {name: value for name, value in self.session.asked.items() if name in ("last", "unsupported_said")}
-        self.session.asked = kept | question
-        self.turn.intent = self.turn.intent or (self.queue.active or {}).get("intent") or Intent.ENTRY_UNKNOWN.value
+        intent = (self.queue.active or {}).get("intent") or Intent.ENTRY_UNKNOWN.value
+        self.session.asked = {**kept, **question, "intent": intent}
+        self.turn.intent = self.turn.intent or intent
         return self.turn.plan(self.session, reply, Outcome.AWAITING_USER)
 
     def _ask_field(self, flow: Flow) -> TurnPlan:
@@ -321,7 +338,12 @@ class Dialogue:
         self.queue.park()
         if self.heard.stale:
             return self._ask({"menu": True}, replies.ask_openly())
-        return self._ask({"menu": True}, replies.menu() if self.is_new else replies.menu_again())
+        if not self.is_new:
+            return self._ask({"menu": True}, replies.menu_again())
+        if not self.turn.lead:
+            return self._ask({"menu": True}, replies.menu())
+        self.turn.lead.insert(0, replies.introduction())
+        return self._ask({"menu": True}, replies.menu_after())
 
     def _ask_again(self) -> TurnPlan:
         """The open question once more, as it was; without one, the menu."""
@@ -347,16 +369,6 @@ class Dialogue:
             return plan
         open_question = {name: asked[name] for name in ("menu", "field", "next") if name in asked}
         return self._ask(open_question | {"misses": 0, "offered": True}, replies.offer_human())
-
-    def _forget_misses(self) -> None:
-        self.session.asked.pop("offered", None)
-        self.session.asked["misses"] = 0
-        self.understood = True
-        if self.session.asked.get("next"):
-            self.understood = False
-            self.session.asked["misses"] = -1
-        if self.session.asked.get("menu"):
-            self.wants_menu = True
 
     # --- the end ------------------------------------------------------------------------------------------------------
     def _decline(self) -> None:

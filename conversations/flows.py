@@ -37,7 +37,6 @@ class Field:
 @dataclass(frozen=True)
 class Flow:
     intent: Intent
-    title: str  # as it stands in a sentence: "falar sobre {title}"
     opening: str
     routing: str
     fields: tuple[Field, ...]
@@ -65,21 +64,34 @@ class Flow:
 def absorb(
     flow: Flow, text: str, collected: Mapping[str, str], asked: str | None, *, answering: bool = True
 ) -> dict[str, str]:
-    """The answers that a message holds: the one asked for and any other that can be recognised.
+    """The answers that a text holds: the one asked for and any other that can be recognised.
 
-    `answering=False`: the message is about something else (a question, another wish); only what stands out is taken.
+    Lines are messages of one turn: where short answers are asked for, each line may answer the question after.
+    `answering=False`: the text is about something else (a question, another wish); only what stands out is taken.
     """
+    field = flow.field(asked) if answering else None
+    if field is None or field.free:
+        return _absorb_one(flow, text, collected, field)
+    taken: dict[str, str] = {}
+    for line in text.splitlines():
+        taken |= _absorb_one(flow, line, {**collected, **taken}, field)
+        following = flow.next_field({**collected, **taken})
+        field = following if following and not following.free else None
+    return taken
+
+
+def _absorb_one(flow: Flow, text: str, collected: Mapping[str, str], asked: Field | None) -> dict[str, str]:
     taken: dict[str, str] = {}
     rest = text
     for field in flow.fields:
-        if field.find and field.name not in collected and (found := field.find(rest)):
+        if field.find and field.name not in collected and (found := field.find(text if field.free else rest)):
             taken[field.name] = found.value
-            rest = f"{rest[: found.start]} {rest[found.end :]}" if not field.free else rest
-    current = flow.field(asked)
-    if answering and current and current.name not in collected and current.name not in taken:
-        if value := read_answer(current, text if current.free else rest):
-            taken[current.name] = value
-    return taken
+            if not field.free:
+                rest = f"{rest[: found.start]} {rest[found.end :]}"
+    if asked is None or asked.name in collected or asked.name in taken:
+        return taken
+    value = read_answer(asked, text if asked.free else rest)
+    return taken | ({asked.name: value} if value else {})
 
 
 def read_answer(field: Field, text: str) -> str | None:
@@ -111,7 +123,7 @@ def from_profile(flow: Flow, profile: Mapping[str, Any]) -> dict[str, str]:
     for field in flow.fields:
         value = profile.get(field.profile) if field.profile else None
         if field.profile == "is_business":
-            value = {True: COMPANY, False: PERSON}.get(value)
+            value = None if value is None else COMPANY if value else PERSON
         if value:
             known[field.name] = str(value)
     return known
@@ -137,12 +149,16 @@ def profile_facts(profile: UserProfile | None, learnt: Mapping[str, Any]) -> dic
 
 
 COMPANY, SELF_EMPLOYED, PERSON = "Empresa", "Autônomo(a)", "Pessoa física"
+_BUSINESS = (
+    r"\b((minha|nossa|uma|tenho|da|na) (empresa|loja|clinica|industria|padaria|oficina|academia|pizzaria|escola|farmacia"
+    r"|imobiliaria)|(meu|nosso|um|tenho) (negocio|restaurante|comercio|escritorio|mercado|salao)|cnpj|pessoa juridica|pj"
+    r"|startup)\b"
+)
 _find_client_type = answers.one_of(
-    (PERSON, r"\b(pessoa fisica|pra mim mesm[oa]|uso pessoal|projeto pessoal|para mim mesm[oa])\b"),
+    (PERSON, r"\b(pessoa fisica|(pra|para) mim mesm[oa]|uso pessoal|projeto pessoal)\b"),
     (SELF_EMPLOYED, r"\b(autonom[oa]|mei|freelancer|freela|profissional liberal|por conta propria)\b"),
-    (COMPANY, r"\b((minha|nossa|uma|tenho|da|na) (empresa|loja|clinica|industria|padaria|oficina|academia|pizzaria|escola|farmacia|imobiliaria)"
-              r"|(meu|nosso|um|tenho) (negocio|restaurante|comercio|escritorio|mercado|salao)|cnpj|pessoa juridica|pj|startup)\b"),
-)  # fmt: skip
+    (COMPANY, _BUSINESS),
+)
 
 
 def _read_client_type(text: str) -> str | None:
@@ -222,7 +238,6 @@ def _reader(find: Finder) -> Reader:
 _FLOWS = (
     Flow(
         Intent.CUSTOM_SOFTWARE,
-        "seu sistema sob medida",
         "Que bom que pensou na gente para o seu sistema! Vou fazer algumas perguntas rápidas para a equipe já chegar preparada.",
         "software",
         (
@@ -243,7 +258,6 @@ _FLOWS = (
     ),
     Flow(
         Intent.SAAS_COMMUNICATION,
-        "o Pyloto no seu atendimento",
         "Ótima escolha: com o Pyloto, o seu atendimento responde a qualquer hora. Vou fazer algumas perguntas rápidas.",
         "saas",
         (
@@ -261,7 +275,6 @@ _FLOWS = (
     ),
     Flow(
         Intent.PYLOTO_ENTREGA_DRIVER_SIGNUP,
-        "seu cadastro de entregador",
         "Que legal que você quer entregar com a gente! São poucas perguntas.",
         "drivers",
         (
@@ -275,7 +288,6 @@ _FLOWS = (
     ),
     Flow(
         Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP,
-        "as entregas da sua loja",
         "Que bom! Vamos ver como a gente pode cuidar das suas entregas. São poucas perguntas.",
         "merchants",
         (
@@ -292,3 +304,9 @@ FLOWS: dict[str, Flow] = {flow.intent.value: flow for flow in _FLOWS}
 
 def find_flow(intent: str | None) -> Flow | None:
     return FLOWS.get(intent) if intent else None
+
+
+def is_complete(intent: str, collected: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a session has collected a lead for the intent that a person can go on with."""
+    flow = find_flow(intent)
+    return flow is not None and intent in collected and flow.is_complete(collected[intent])

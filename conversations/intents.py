@@ -59,8 +59,8 @@ class IntentStatus(TextChoices):
 class IntentQueue:
     """The intents of one session, over the list that its document holds.
 
-    An entry is {"intent", "at", "confidence", "status", "explicit", "urgent", "decision_maker", "outcome"}: what was
-    collected for it stands elsewhere. At most one entry is ACTIVE.
+    An entry is {"intent", "at", "confidence", "status", "explicit", "urgent", "decision_maker", "opened",
+    "outcome"}: what was collected for it stands elsewhere. At most one entry is ACTIVE.
     """
 
     entries: list[dict[str, Any]]
@@ -90,6 +90,7 @@ class IntentQueue:
                 "explicit": explicit,
                 "urgent": urgent,
                 "decision_maker": False,
+                "opened": False,
                 "outcome": None,
             }
         )

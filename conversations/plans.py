@@ -89,8 +89,9 @@ class Turn:
 
     def expire(self, session: Session) -> None:
         """Close a session past its limits: a complete lead goes to a human, anything else is followed up."""
-        complete = [name for name, given in session.collected.items() if flows.FLOWS[name].is_complete(given)]
-        if complete or IntentQueue(session.intents).strongest_outcome() == Outcome.HANDOFF_HUMAN:
+        queue = IntentQueue(session.intents)
+        lead = any(flows.is_complete(entry["intent"], session.collected) for entry in queue.open)
+        if lead or queue.strongest_outcome() == Outcome.HANDOFF_HUMAN:
             self.hand_over(session)
         else:
             collected = {name: sorted(given) for name, given in session.collected.items() if given}

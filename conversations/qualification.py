@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ai import rules
+
 from .answers import UNKNOWN
-from .flows import COMPANY, SELF_EMPLOYED, find_flow
+from .flows import find_flow
 from .intents import COMMERCIAL, VALUE, Intent, IntentQueue, IntentStatus, Outcome
 from .models import Conversation, Handoff, Session
 
@@ -66,7 +68,7 @@ def open_handoff(
     qualified = qualify(
         intent,
         collected,
-        urgent=any(entry["urgent"] for entry in queue.entries),
+        urgent=bool(primary.get("urgent")) or rules.is_urgent(collected.get("deadline", "")),
         decision_maker=any(entry["decision_maker"] for entry in queue.entries),
     )
     deadline = collected.get("deadline")
@@ -74,14 +76,14 @@ def open_handoff(
         id=session.pk,
         user_key=conversation.pk,
         conversation_id=conversation.conversation_id,
-        status=Handoff.Status.OPEN,
+        status=Handoff.Status.OPEN.value,
         lead={name: facts.get(name) for name in ("name", "city", "is_business", "business_name", "role")},
         intent_primary=intent,
         intents_detected=[entry["intent"] for entry in queue.entries],
         resolved_intents=[entry["intent"] for entry in queue.entries if _is_resolved(entry)],
         open_intents=[entry["intent"] for entry in queue.entries if not _is_resolved(entry)],
         summary=summarise(session),
-        requirements={name: dict(answers) for name, answers in session.collected.items() if answers},
+        requirements={name: dict(given) for name, given in session.collected.items() if given},
         deadline=deadline[:DEADLINE_MAX] if deadline and deadline != UNKNOWN else None,
         routing=routing or (flow.routing if flow else ROUTING.get(Intent(intent), ROUTING_GENERAL)),
         confidence=primary["confidence"],
@@ -95,7 +97,7 @@ def _is_resolved(entry: Mapping[str, Any]) -> bool:
     """Answered, routed or declined: nothing that the agent must still do."""
     if entry["status"] == IntentStatus.DECLINED:
         return True
-    return entry["status"] == IntentStatus.DONE and entry["outcome"] != Outcome.HANDOFF_HUMAN
+    return bool(entry["status"] == IntentStatus.DONE and entry["outcome"] != Outcome.HANDOFF_HUMAN)
 
 
 def summarise(session: Session) -> str:
@@ -105,16 +107,11 @@ def summarise(session: Session) -> str:
         status = "" if entry["status"] != IntentStatus.DECLINED else " (deixado de lado pelo cliente)"
         lines.append(f"{Intent(entry['intent']).label}{status}")
         flow = find_flow(entry["intent"])
-        answers = session.collected.get(entry["intent"], {})
-        for field in flow.fields if flow else ():
-            if field.name in answers:
-                lines.append(f"• {field.label}: {label_of(answers[field.name])}")
+        given = session.collected.get(entry["intent"], {})
+        known = [field for field in flow.fields if field.name in given] if flow else []
+        lines += [f"• {field.label}: {label_of(given[field.name])}" for field in known]
     return "\n".join(lines) or "O cliente ainda não disse sobre o que quer falar."
 
 
 def label_of(answer: str) -> str:
     return "não informado" if answer == UNKNOWN else answer
-
-
-def is_business(client_type: str | None) -> bool | None:
-    return None if client_type is None else client_type in (COMPANY, SELF_EMPLOYED)

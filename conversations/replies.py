@@ -47,6 +47,7 @@ MENU_ROWS = (
     Row(HUMAN, "Falar com uma pessoa", "Alguém da nossa equipe responde por aqui"),
 )  # fmt: skip
 _MENU_BUTTON = "Ver opções"
+_WHAT_ABOUT = "Sobre o que você quer falar? Toque em *Ver opções* ou me conte com suas palavras."
 
 INTENT_TITLES = {
     Intent.CUSTOM_SOFTWARE: "sistemas sob medida",
@@ -59,6 +60,7 @@ INTENT_TITLES = {
 
 LATE = "Desculpe a demora: sua mensagem só chegou até nós agora. 🙏"
 MISSED = "Desculpe, não entendi bem. 😅"
+NOTED_FIRST = "Já anotei o que você contou."
 CORRECTED = "Certo, já corrigi aqui."
 NOTED_ALSO = "Anotei isso também; já chegamos lá."
 ONE_AT_A_TIME = "Vamos por partes, para não deixar nada para trás: primeiro termino o que já começamos."
@@ -99,11 +101,13 @@ def introduction() -> str:
 
 
 def menu() -> Reply:
-    return Reply(
-        f"{introduction()}\nSobre o que você quer falar? Toque em *Ver opções* ou me conte com suas palavras.",
-        list_button=_MENU_BUTTON,
-        rows=MENU_ROWS,
-    )
+    """The presentation, in two lines, and the lines of business."""
+    return Reply(f"{introduction()}\n{_WHAT_ABOUT}", list_button=_MENU_BUTTON, rows=MENU_ROWS)
+
+
+def menu_after() -> Reply:
+    """The same for a customer to whom Otto has presented himself already."""
+    return Reply(_WHAT_ABOUT, list_button=_MENU_BUTTON, rows=MENU_ROWS)
 
 
 def menu_again() -> Reply:
@@ -159,15 +163,16 @@ def routed_already() -> Reply:
 def when_humans_answer(now: datetime) -> str:
     hours = knowledge.hours()
     if hours.is_open(now):
-        return f"A equipe responde {hours.text}, então já já alguém fala com você."
+        return f"A equipe responde {hours.text}, então logo alguém fala com você."
     opening = hours.next_opening(now)
     days = (opening.date() - now.astimezone(hours.timezone).date()).days
     when = {0: "hoje", 1: "amanhã"}.get(days, f"na {_WEEKDAYS[opening.weekday()]}")
-    return f"A equipe responde {hours.text}: alguém fala com você {when}, a partir das {opening.hour}h."
+    minutes = f"{opening:%M}" if opening.minute else ""
+    return f"A equipe responde {hours.text}: alguém fala com você {when}, a partir das {opening:%-Hh}{minutes}."
 
 
 def handed_over(name: str, now: datetime, *, collected: bool) -> str:
-    first = name.split()[0] if name.split() and name.split()[0].isalpha() else ""
+    first = name.split(maxsplit=1)[0] if name.split() and name.split(maxsplit=1)[0].isalpha() else ""
     thanks = f"Obrigado, {first.capitalize()}! " if first else "Obrigado! "
     done = "Anotei tudo e passei para a nossa equipe." if collected else "Já passei sua conversa para a nossa equipe."
     return f"{thanks}{done} Uma pessoa vai continuar com você por aqui mesmo. {when_humans_answer(now)}"

@@ -15,7 +15,7 @@ def open_session(conversation: Conversation, *, session_id: str, at: datetime) -
         id=session_id,
         user_key=conversation.pk,
         conversation_id=conversation.conversation_id,
-        status=Session.Status.ACTIVE,
+        status=Session.Status.ACTIVE.value,
         started_at=at,
         last_user_at=at,
     )
@@ -46,7 +46,7 @@ def has_expired(session: Session, at: datetime) -> bool:
 
 
 def close_session(session: Session, *, outcome: Outcome, at: datetime) -> Session:
-    session.status = Session.Status.CLOSED
+    session.status = Session.Status.CLOSED.value
     session.outcome = outcome.value
     session.closed_at = at
     session.expires_at = None  # only open sessions stand in the timeout query

@@ -1,0 +1,1 @@
+"""Reading what customers write: takes text and context, knows no conversation."""
