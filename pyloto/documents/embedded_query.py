@@ -20,7 +20,8 @@ def select(plan: Plan, columns: tuple[str, ...]) -> tuple[str, list[Any]]:
         condition, values = _condition(plan, field, operator, operand)
         conditions.append(condition)
         params += values
-    conditions += [f"{key(field)} IS NOT NULL" for field, _ in plan.order[:-1]]
+    present = dict.fromkeys((*(field for field, _, _ in plan.filters), *(field for field, _ in plan.order)))
+    conditions += [f"{key(field)} IS NOT NULL" for field in present if field != DOCUMENT_ID]  # as the indexes have it
     if plan.start_after is not None:
         condition, values = _after(plan, plan.start_after)
         conditions.append(condition)
@@ -43,6 +44,11 @@ def key(field: str) -> str:
     return f"""json_extract(keys, '$."{field}"')"""
 
 
+def collection_condition(collection_id: str) -> str:
+    """As text, for the indexes are partial: each is for one collection."""
+    return "collection_id = '{}'".format(collection_id.replace("'", "''"))
+
+
 def name_key(*, group: bool) -> str:
     """The SQL of the document's name. Across collections names sort segment by segment: nothing sorts below `/`."""
     return "replace(path, '/', char(1))" if group else "path"
@@ -53,9 +59,7 @@ def _sorted_by(plan: Plan, field: str) -> str:
 
 
 def _scope(plan: Plan) -> tuple[list[str], list[Any]]:
-    # The collection's id stands in the SQL as text too: the partial indexes are by collection.
-    collection_id = plan.collection_id.replace("'", "''").replace("%", "%%")
-    conditions = [f"collection_id = '{collection_id}'"]
+    conditions = [collection_condition(plan.collection_id).replace("%", "%%")]
     if plan.group:
         return conditions, []
     parent = f"{plan.parent}/{plan.collection_id}" if plan.parent else plan.collection_id

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import grpc
 from google.api_core import exceptions
-from google.api_core.exceptions import from_grpc_status
 from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import types
@@ -176,7 +175,9 @@ def _described(writes: Sequence[Write]) -> str:
 
 def _status_error(status: Any, path: str) -> PylotoError | None:
     """What the status of one write of a `BatchWrite` means."""
-    return _error(from_grpc_status(status.code, ""), path) if status.code else None
+    if not status.code:
+        return None
+    return _error(exceptions.from_grpc_status(status.code, ""), path)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -14,7 +14,5 @@ class Document(models.Model):
     updated = models.BigIntegerField()
 
     class Meta:
-        indexes = [
-            models.Index(fields=["parent", "path"], name="documents_by_parent"),
-            models.Index(fields=["collection_id"], name="documents_by_collection"),
-        ]
+        # Others are made from the list of the queries: `embedded_indexes`.
+        indexes = [models.Index(fields=["parent", "path"], name="documents_by_parent")]

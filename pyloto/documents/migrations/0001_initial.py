@@ -20,10 +20,7 @@ class Migration(migrations.Migration):
                 ("updated", models.BigIntegerField()),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["parent", "path"], name="documents_by_parent"),
-                    models.Index(fields=["collection_id"], name="documents_by_collection"),
-                ],
+                "indexes": [models.Index(fields=["parent", "path"], name="documents_by_parent")],
             },
         ),
     ]
