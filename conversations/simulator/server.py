@@ -97,7 +97,7 @@ class Server:
         http.fake, http.stopping, http.graph_sockets = self._fake, self._stopping, set()
         self._port = http.server_address[1]
         self._http = http
-        self._thread = threading.Thread(target=http.serve_forever, args=(0.1,), name="fake-meta-http", daemon=True)
+        self._thread = threading.Thread(target=http.serve_forever, args=(0.05,), name="fake-meta-http", daemon=True)
         self._thread.start()
 
     def _close(self) -> None:
@@ -112,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _HttpServer
     timeout = 60  # an idle connection ends
+    disable_nagle_algorithm = True  # head and body are two writes
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class names it so)
         """Paths hold ids of people; the page shows what happens."""

@@ -428,7 +428,7 @@ function openMenu(message) {
   });
   const rows = [sheetRow("Responder", "", () => startQuoting(message))];
   if (message.from === "customer") rows.push(sheetRow("Apagar para todos", "", () => write({ type: "revoke", wamid: message.wamid })));
-  openSheet("Mensagem", element("div", { className: "emojis" }, ...emojis), ...rows);
+  openSheet("Esta mensagem", element("div", { className: "emojis" }, ...emojis), ...rows);
 }
 
 function openAttachments() {
