@@ -1,7 +1,9 @@
-"""The web process. What it needs is made before it takes its first request, so that a bad setting stops the start."""
+"""The web process. What it needs is checked and made before its first request: a bad setting stops the start."""
 
 import os
 
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pyloto.settings")
@@ -11,5 +13,7 @@ application = get_wsgi_application()
 from conversations.views import dedupe_store  # noqa: E402  (models are ready only now)
 from pyloto.documents import get_store  # noqa: E402
 
+if serious := [str(message) for message in checks.run_checks() if message.is_serious()]:
+    raise ImproperlyConfigured("\n".join(serious))
 dedupe_store()
 get_store()
