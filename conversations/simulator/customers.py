@@ -42,16 +42,9 @@ class Inventor:
     def __init__(self, seed: int | str | None) -> None:
         self._random = Random(seed)
 
-    def customer(self, number: int, *, name: str, phone: bool | str, username: str) -> Customer:
-        written = ""
-        if phone is True:
-            written = f"+55{AREA_CODES[number // 10_000 % len(AREA_CODES)]}99999{number % 10_000:04d}"
-        elif phone:
-            written = "+" + "".join(char for char in phone if char.isdigit())
+    def customer(self, number: int, *, name: str, phone: str, wa_id: str, username: str) -> Customer:
         user_id = "BR." + "".join(self._random.choices("0123456789", k=20))
-        # A number that was asked for stays as it is written; an invented one gets WhatsApp's form.
-        wa_id = drop_ninth_digit(written) if phone is True else written.lstrip("+")
-        return Customer(f"c{number:05d}", name or self.name(), written, wa_id, user_id, username)
+        return Customer(f"c{number:05d}", name or self.name(), phone, wa_id, user_id, username)
 
     def name(self) -> str:
         return f"{self._random.choice(FIRST_NAMES.split())} {self._random.choice(LAST_NAMES.split())}"
@@ -69,6 +62,10 @@ class Inventor:
 
     def token(self) -> str:
         return f"{self._random.getrandbits(128):032x}"
+
+
+def invented_phone(number: int) -> str:
+    return f"+55{AREA_CODES[number // 10_000 % len(AREA_CODES)]}99999{number % 10_000:04d}"
 
 
 def drop_ninth_digit(phone: str) -> str:

@@ -4,6 +4,7 @@ It is the simulator's engine and the double of the tests. `FakeMeta` may be used
 control API of `server.py`; every public method is safe to call from any thread.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 from . import webhooks
 from .courier import Courier
-from .customers import Customer, Inventor
+from .customers import Customer, Inventor, drop_ninth_digit, invented_phone
 from .events import Broadcaster
 from .graph import FAILURE_MODES, GraphError, check_body
 from .phones import MAX_BYTES, MIME_TYPES, BadRequest, Phones
@@ -120,9 +121,16 @@ class FakeMeta:
         """A new customer. `phone`: True invents a number, False is a customer known by username only."""
         with self._lock:
             number = len(self._phones.customers)
-            customer = self._inventor.customer(number, name=name, phone=phone, username=username)
-            if customer.phone and self._phones.find_customer(customer.phone):
+            if phone is True:
+                free = (invented_phone(n) for n in itertools.count(number))
+                phone = next(written for written in free if self._phones.find_customer(written) is None)
+                wa_id = drop_ninth_digit(phone)
+            else:  # a number that was asked for stays as it is written
+                phone = f"+{''.join(filter(str.isdigit, phone))}" if phone else ""
+                wa_id = phone.lstrip("+")
+            if phone and self._phones.find_customer(phone):
                 raise BadRequest("Já existe um cliente com esse número.")
+            customer = self._inventor.customer(number, name=name, phone=phone, wa_id=wa_id, username=username)
             self._phones.add_customer(customer)
             self._changed("customer", customer.to_dict())
             return customer
@@ -157,7 +165,7 @@ class FakeMeta:
 
     def add_media(self, data: bytes, mime_type: str) -> str:
         """Keep a file that a customer will send; returns its id."""
-        plain = mime_type.partition(";")[0].strip().lower()
+        plain = mime_type.partition(";")[0].strip().lower().replace("audio/x-m4a", "audio/mp4")
         kind = next((kind for kind, types in MIME_TYPES.items() if plain in types), None)
         if kind is None:
             raise BadRequest("O WhatsApp não aceita este tipo de arquivo.")
@@ -201,9 +209,8 @@ class FakeMeta:
         with self._lock:
             for name, value in changes.items():
                 setattr(self.misbehaviour, name, value)
-            self.misbehaviour.fail_next = [f for f in failures if f["mode"] != "refuse"] or [
-                f for f in self.misbehaviour.fail_next if "fail_next" not in changes
-            ]
+            if "fail_next" in changes:
+                self.misbehaviour.fail_next = [failure for failure in failures if failure["mode"] != "refuse"]
             manners = self._courier.manners
             manners.duplicate, manners.reorder = self.misbehaviour.duplicate, self.misbehaviour.reorder
             manners.batch = self.misbehaviour.batch

@@ -106,7 +106,7 @@ class Phones:
         }
         draft = self._path.with_name(self._path.name + ".new")
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(state, ensure_ascii=False))
+        draft.write_text(json.dumps(state))
         os.replace(draft, self._path)
 
     def _load(self, state: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 10
+MARK_READ_SECONDS = 2  # nothing depends on it: it must not hold up the answer
 IDLE_SECONDS = 5  # a connection idle for longer is not used again: one that Meta has just closed costs a doubtful send
 CALLBACK_DATA_MAX = 512  # Meta: biz_opaque_callback_data
 
@@ -108,7 +110,7 @@ class WhatsAppOutboundClient:
         }
         if quoted_message_id:
             body["context"] = {"message_id": quoted_message_id}
-        answer = self._post(phone_number_id, body)
+        answer = self._post(phone_number_id, body, self._timeout)
         if isinstance(answer, NotSent | Ambiguous | Rejected):
             return answer
         return _accepted(answer)
@@ -121,13 +123,15 @@ class WhatsAppOutboundClient:
         body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": provider_message_id}
         if typing:
             body["typing_indicator"] = {"type": "text"}
-        answer = self._post(phone_number_id, body)
+        answer = self._post(phone_number_id, body, urllib3.Timeout(connect=MARK_READ_SECONDS, read=MARK_READ_SECONDS))
         if isinstance(answer, dict):
             return True
         log.info("whatsapp_mark_read_failed", kind=type(answer).__name__, code=getattr(answer, "code", None))
         return False
 
-    def _post(self, phone_number_id: str, body: dict[str, Any]) -> dict[str, Any] | Rejected | NotSent | Ambiguous:
+    def _post(
+        self, phone_number_id: str, body: dict[str, Any], timeout: urllib3.Timeout
+    ) -> dict[str, Any] | Rejected | NotSent | Ambiguous:
         """Graph's answer to a request that succeeded, else what is known about the failure."""
         self._drop_idle_connections()
         try:
@@ -136,11 +140,15 @@ class WhatsAppOutboundClient:
                 f"{self._url}/{quote(phone_number_id, safe='')}/messages",
                 body=json.dumps(body).encode(),
                 headers=self._headers,
-                timeout=self._timeout,
+                timeout=timeout,
                 redirect=False,
             )
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as exc:
             return NotSent(type(exc).__name__)
+        except urllib3.exceptions.SSLError as exc:
+            # A certificate is checked before anything is written; any other failure of TLS may come later.
+            unverified = any(isinstance(argument, ssl.SSLCertVerificationError) for argument in exc.args)
+            return NotSent("certificate") if unverified else Ambiguous(type(exc).__name__)
         except urllib3.exceptions.HTTPError as exc:  # time-outs, resets, truncated answers: it may have arrived
             return Ambiguous(type(exc).__name__)
         return _read(response.status, response.data)

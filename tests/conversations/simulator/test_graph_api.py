@@ -8,6 +8,7 @@ import pytest
 import urllib3
 
 from conversations.simulator.fake import FakeMeta
+from conversations.simulator.phones import BadRequest
 from tests.conversations.simulator.receiver import NUMBER, wait_for
 
 TOKEN = "access-token"
@@ -191,6 +192,15 @@ def test_control_api_takes_only_json_from_its_own_page(graph: Graph) -> None:
 def test_unknown_misbehaviour_is_refused(graph: Graph, changes: dict[str, Any]) -> None:
     response = urllib3.request("POST", f"{graph.fake.url}/api/misbehave", json=changes)
     assert response.status == 400
+
+
+def test_invented_number_avoids_one_that_was_asked_for(graph: Graph) -> None:
+    asked = graph.fake.add_customer(phone="+5542999990002")
+    invented = graph.fake.add_customer()
+    assert asked.phone == "+5542999990002"
+    assert invented.phone == "+5542999990003"
+    with pytest.raises(BadRequest):
+        graph.fake.add_customer(phone="+554299990002")
 
 
 def test_control_api_tells_what_went_in_and_out(graph: Graph) -> None:

@@ -2,12 +2,21 @@
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from conversations.simulator.fake import FakeMeta
 from conversations.whatsapp.client import (
@@ -129,6 +138,41 @@ def test_unknown_host_was_not_sent() -> None:
         phone_number_id=NUMBER, recipient=Recipient("5542"), content=Text("Oi"), callback_data="a.b"
     )
     assert result == NotSent("NameResolutionError")
+
+
+def test_wrong_certificate_was_not_sent(tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self_signed(tmp_path))
+        thread = threading.Thread(target=refuse_handshake, args=(context, server))
+        thread.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        client = WhatsAppOutboundClient(graph_url=url, version="v26.0", access_token=TOKEN)
+        result = client.send_response(
+            phone_number_id=NUMBER, recipient=Recipient("5542"), content=Text("Oi"), callback_data="a.b"
+        )
+        thread.join()
+    assert result == NotSent("certificate")
+
+
+def refuse_handshake(context: ssl.SSLContext, server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection, suppress(OSError):
+        context.wrap_socket(connection, server_side=True)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate that nobody trusts, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+    ).sign(key, hashes.SHA256())
+    path = folder / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return path
 
 
 @pytest.mark.parametrize(
