@@ -45,6 +45,16 @@ LEAD_LABELS = {
     "role": "Função",
 }
 
+ROUTING_LABELS = {
+    "software": "Sistemas sob medida",
+    "saas": "Pyloto para empresas",
+    "delivery": "Entregas",
+    "drivers": "Entregadores",
+    "merchants": "Lojistas",
+    "general": "Geral",
+    "failure": "Falha do bot",
+}
+
 
 def chat_link(user_key: str, text: str = "Abrir conversa") -> str:
     return format_html(
@@ -112,7 +122,7 @@ class ConversationAdmin(DocumentAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The chat, in place of a form."""
-        if not self.has_view_permission(request):
+        if not self.has_view_permission(request) or request.method != "GET":
             raise PermissionDenied
         chat = load_chat(object_id, before=request.GET.get("antes", ""))
         if chat is None:
@@ -161,7 +171,7 @@ class SessionAdmin(DocumentAdmin):
     list_filter = ("status",)
     ordering = ("-started_at",)
     fields = (
-        "status", "outcome", "intents_label", "started_at", "last_user_at", "expires_at", "closed_at", "summary",
+        "status", "outcome", "intents_label", "started_at", "last_user_at", "expires_at", "closed_at", "summary_text",
         "collected_list", "conversation_id", "conversation",
     )  # fmt: skip
 
@@ -180,6 +190,10 @@ class SessionAdmin(DocumentAdmin):
     @display(description="conversa")
     def conversation(self, session: Session) -> str:
         return chat_link(session.user_key)
+
+    @display(description="resumo")
+    def summary_text(self, session: Session) -> str:
+        return text_block(session.summary)
 
     @display(description="coletado")
     def collected_list(self, session: Session) -> str:
@@ -200,7 +214,7 @@ class HandoffAdmin(DocumentAdmin):
     list_filter = ("status",)
     ordering = ("-opened_at",)
     fields = (
-        "status", "agent_id", "routing", "intent_label", "qualification", "confidence", "lead_score", "deadline", "summary",
+        "status", "agent_id", "routing_label", "intent_label", "qualification", "confidence", "lead_score", "deadline", "summary_text",
         "lead_list", "requirements_list", "detected", "resolved", "still_open", "reasons", "opened_at", "taken_at",
         "first_reply_at", "resolved_at", "target_at", "conversation_id", "conversation",
     )  # fmt: skip
@@ -227,7 +241,15 @@ class HandoffAdmin(DocumentAdmin):
 
     @display(description="lead")
     def lead_list(self, handoff: Handoff) -> str:
-        return definition_list([(LEAD_LABELS.get(name, name), yes_no(value)) for name, value in handoff.lead.items()])
+        return definition_list([(label, yes_no(handoff.lead.get(name))) for name, label in LEAD_LABELS.items()])
+
+    @display(description="resumo")
+    def summary_text(self, handoff: Handoff) -> str:
+        return text_block(handoff.summary)
+
+    @display(description="fila")
+    def routing_label(self, handoff: Handoff) -> str:
+        return ROUTING_LABELS.get(handoff.routing, handoff.routing)
 
     @display(description="requisitos")
     def requirements_list(self, handoff: Handoff) -> str:
@@ -265,6 +287,10 @@ def labels_of(intents: list[Any]) -> str:
 
 def definition_list(pairs: list[tuple[str, str]]) -> str:
     return format_html_join("", "<p><strong>{}:</strong> {}</p>", pairs) or "-"
+
+
+def text_block(text: str) -> str:
+    return format_html('<div class="documents-text">{}</div>', text) if text else "-"
 
 
 def answer_list(collected: Any) -> str:

@@ -249,6 +249,7 @@ LOGGING = logging_config(LOG_LEVEL)  # JSON lines; applied by Django in every pr
 METRICS_TOKEN = env.text("METRICS_TOKEN")  # bearer token for /metrics, which does not exist without one
 
 # --- Admin (unfold) ---------------------------------------------------------------------------------------------------
+LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Pyloto",
     "SITE_HEADER": "Pyloto",
@@ -260,6 +261,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "STYLES": [lambda request: static("pyloto/admin.css")],
     "DASHBOARD_CALLBACK": "conversations.dashboard.dashboard",
+    "SIDEBAR": {"navigation": "pyloto.navigation.navigation"},
     "COLORS": {
         "primary": {  # a teal, dark enough for white text from 600 on
             "50": "oklch(98.4% .014 180.72)",

@@ -24,13 +24,14 @@ def intent_label(code: str) -> str:
 
 @register.filter
 def answers(collected: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(label, answer) of what was collected: {intent: {field: value}}."""
-    found = []
+    """(label, answer) of what was collected, {intent: {field: value}}, in the order in which it is asked."""
+    found: list[tuple[str, str]] = []
     for intent, fields in collected.items():
         flow = find_flow(intent)
-        for name, value in fields.items() if isinstance(fields, Mapping) else ():
-            field = flow.field(name) if flow else None
-            found.append((field.label if field else name, _answer(value)))
+        labels = {field.name: field.label for field in flow.fields} if flow else {}
+        asked = [name for name in labels if name in fields]
+        others = [name for name in fields if name not in labels]
+        found += [(labels.get(name, name), _answer(fields[name])) for name in (*asked, *others)]
     return found
 
 

@@ -4,15 +4,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from audit.chain import Event, EventType, Head, event_id, link
-from conversations.models import Actor, Conversation, Direction, Handoff, Message, MessageState, Mode, Quarantined, Session
+from conversations.models import (
+    Actor,
+    Conversation,
+    Direction,
+    Handoff,
+    Message,
+    MessageState,
+    Mode,
+    Quarantined,
+    Session,
+)
 from profiles.models import UserProfile
 from pyloto.documents import Create, get_store
 from pyloto.privacy.fields import encrypt
 
-NOON = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # 12:00 in São Paulo
+NOON = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)  # 12:00 in São Paulo
 
 
-def conversation(user_key: str = "ana", *, mode: Mode = Mode.BOT, name: str = "Ana Souza", **header: Any) -> Conversation:
+def conversation(
+    user_key: str = "ana", *, mode: Mode = Mode.BOT, name: str = "Ana Souza", **header: Any
+) -> Conversation:
     """A header with profile; the session is `{user_key}-session`."""
     fields = {
         "conversation_id": f"{user_key}-conversation",

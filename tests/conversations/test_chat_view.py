@@ -1,0 +1,128 @@
+"""One conversation as staff read it."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from conversations.models import Actor, Message, MessageState
+from conversations.transcript import delivery_of
+from pyloto.documents import DocumentStore
+from pyloto.documents.recorder import RecordingStore
+from pyloto.documents.registry import use_store
+from tests.conversations import chat_data as data
+
+URL = "/admin/conversations/conversation/ana/change/"
+
+
+def html_of(client: Client, url: str = URL) -> str:
+    return client.get(url).content.decode()
+
+
+def outbound(**fields) -> Message:
+    return Message(direction="out", actor=Actor.PYLOTO, **{"state": MessageState.SENT, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({"state": MessageState.QUEUED}, "Na fila"),
+        ({"state": MessageState.SENDING}, "Enviando"),
+        ({}, "Enviada"),
+        ({"state": MessageState.UNKNOWN}, "Entrega incerta"),
+        ({"state": MessageState.UNKNOWN, "status_at": {"sent": data.NOON}}, "Enviada"),
+        ({"status_at": {"sent": data.NOON, "delivered": data.NOON}}, "Entregue"),
+        ({"status_at": {"read": data.NOON}}, "Lida"),
+        ({"status_at": {"read": data.NOON, "played": data.NOON}}, "Ouvida"),
+        ({"status_at": {"sent": data.NOON, "failed": data.NOON}}, "Não entregue"),
+        ({"status_at": {"delivered": data.NOON, "failed": data.NOON}}, "Entregue"),
+        ({"state": MessageState.CANCELLED}, "Cancelada"),
+        ({"state": MessageState.NEEDS_HUMAN}, "Entrega incerta"),
+    ],
+)
+def test_the_highest_status_counts_else_our_own_state(fields, label):
+    assert delivery_of(outbound(**fields)).label == label
+
+
+def test_a_failure_is_told_in_plain_portuguese(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    data.message(outbound=True, state=MessageState.FAILED, errors=[{"code": 131047, "title": "Re-engagement message"}])
+    html = html_of(admin_client)
+    assert "Não entregue: passaram mais de 24 horas da última mensagem do cliente." in html
+    assert "Re-engagement" not in html
+
+
+def test_messages_stand_in_order_with_the_time_of_sao_paulo_and_days_between(
+    admin_client: Client, embedded_store: DocumentStore
+):
+    data.conversation()
+    data.message(n=1, text="primeira")
+    data.message(n=2, text="segunda", timestamp=data.NOON + timedelta(days=1))
+    html = html_of(admin_client)
+    assert html.index("primeira") < html.index("11 de março de 2026") < html.index("segunda")
+    assert ">12:01<" in html
+
+
+def test_taps_lists_buttons_quotes_reactions_and_media_are_shown(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    rows = [{"id": "1", "title": "Sistemas sob medida", "description": "Feitos para você"}]
+    payload = {"kind": "list", "button": "Ver opções", "rows": rows}
+    data.message(n=1, outbound=True, type="interactive", text="Escolha", payload=payload, provider_message_key="meta")
+    data.message(n=2, type="audio", text="", media={"voice": True}, context={"message_key": "meta"})
+    data.message(n=3, type="document", text="", media={"filename": "planta.pdf"})
+    data.message(n=4, type="reaction", text="", payload={"emoji": "👍", "message_key": "meta"})
+    buttons = [{"id": "a", "title": "Empresa"}]
+    data.message(n=5, outbound=True, type="interactive", text="Tipo?", payload={"kind": "buttons", "buttons": buttons})
+    html = html_of(admin_client)
+    for shown in ("Ver opções", "Feitos para você", "Mensagem de voz", "planta.pdf", "👍", "Empresa"):
+        assert shown in html
+    assert "<strong>Otto</strong><span>Escolha</span>" in html
+    assert "outra mensagem" not in html  # the reaction hangs below its message
+
+
+def test_bold_is_bold(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    data.message(text="Toque em *Ver opções*, 2 * 3 * 4 <b>")
+    assert "Toque em <strong>Ver opções</strong>, 2 * 3 * 4 &lt;b&gt;" in html_of(admin_client)
+
+
+def test_long_conversations_are_read_page_by_page(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    for number in range(60):
+        data.message(n=number, text=f"texto-{number:02d}.")
+    latest = html_of(admin_client)
+    assert "texto-59." in latest
+    assert "texto-09." not in latest
+    before = latest.split('href="?antes=')[1].split('"')[0]
+    earlier = html_of(admin_client, f"{URL}?antes={before}")
+    assert [n for n in range(60) if f"texto-{n:02d}." in earlier] == list(range(10))
+    assert "Voltar às mensagens mais recentes" in earlier
+    assert "texto-59." in html_of(admin_client, f"{URL}?antes={before}x")  # an invented place: the latest page
+
+
+def test_the_handoff_is_told_beside_the_messages(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    data.session(intents=[{"intent": "CUSTOM_SOFTWARE"}])
+    data.handoff(requirements={"CUSTOM_SOFTWARE": {"problem": "Pedidos se perdem", "budget": "unknown"}})
+    html = html_of(admin_client)
+    assert "<dt>Problema a resolver</dt><dd>Pedidos se perdem</dd>" in html
+    assert "<dt>Orçamento</dt><dd>Não informado</dd>" in html
+    assert "?conversation_id=ana-conversation" in html
+
+
+def test_a_page_costs_three_reads_however_long_the_history(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    data.session()
+    for number in range(60):
+        data.message(n=number)
+    with use_store(RecordingStore(embedded_store)) as recording:
+        html_of(admin_client)
+    assert recording.round_trips == 3
+
+
+def test_what_does_not_exist_leads_back(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    data.message()
+    for user_key in ("nobody", "ana_2Fmessages_2Fm0001"):
+        response = admin_client.get(f"/admin/conversations/conversation/{user_key}/change/")
+        assert response.status_code == 302
