@@ -24,6 +24,7 @@ from typing import Self
 POLL_SECONDS = 0.1
 REAPER_GRACE_SECONDS = 5.0
 LOG_TAIL_LINES = 15
+LOG_TAIL_WIDTH = 300
 
 # The child waits for its line before it becomes the command. A manager that is killed before it has told the reaper
 # leaves a shell that reads the end of the pipe and exits.
@@ -161,7 +162,7 @@ class Runner:
         text = log.read_text(encoding="utf-8", errors="replace").rstrip()
         if not text:
             return f" (it wrote nothing to {log})"
-        return f"; the end of {log}:\n" + "\n".join(f"  | {line}" for line in text.splitlines()[-lines:])
+        return f"; the end of {log}:\n" + "\n".join(f"  | {line[:LOG_TAIL_WIDTH]}" for line in text.splitlines()[-lines:])
 
     # --- ending -------------------------------------------------------------------------------------------------------
 

@@ -48,7 +48,8 @@ class Command(BaseCommand):
             self.say("Preparando os bancos de dados…")
             prepare_databases()
             self.check()
-            password = create_admin()
+            if password := create_admin():
+                self.say(f"Primeira execução: usuário {ADMIN}, senha {password}  (anote: ela só aparece agora)")
             seed = bool(password) and self.wants_demo()
             with StopRequest() as stop_request:
                 runner = Runner(
@@ -59,9 +60,9 @@ class Command(BaseCommand):
                     stop_requested=stop_request,
                 )
                 stop_request.runner = runner
-                self.run_stack(Stack(runner, web_port, simulator_port), password, seed=seed)
+                self.run_stack(Stack(runner, web_port, simulator_port), seed=seed)
 
-    def run_stack(self, stack: Stack, password: str, *, seed: bool) -> None:
+    def run_stack(self, stack: Stack, *, seed: bool) -> None:
         """Raises `CommandError` (exit status 1) where a child died or did not come up."""
         try:
             with stack.runner:
@@ -70,7 +71,7 @@ class Command(BaseCommand):
                     stack.start()
                     if seed:
                         self.seed_demo(stack.runner)
-                    self.show_addresses(stack, password)
+                    self.show_addresses(stack)
                     stack.runner.watch()
                 except Stopped:
                     pass
@@ -83,7 +84,10 @@ class Command(BaseCommand):
     def wants_demo(self) -> bool:
         if "seed_demo" not in get_commands() or not sys.stdin.isatty():
             return False
-        answer = input("Primeira execução. Criar conversas de demonstração inventadas? [S/n] ")
+        try:
+            answer = input("Criar conversas de demonstração, inventadas? [S/n] ")
+        except (EOFError, KeyboardInterrupt) as exc:
+            raise CommandError("Interrompido antes de iniciar.") from exc
         return answer.strip().lower() in {"", "s", "sim", "y", "yes"}
 
     def seed_demo(self, runner: Runner) -> None:
@@ -92,15 +96,11 @@ class Command(BaseCommand):
         if runner.wait_for_exit("seed_demo"):
             self.say(f"A demonstração falhou; veja {runner.log_dir / 'seed_demo.log'}.")
 
-    def show_addresses(self, stack: Stack, password: str) -> None:
+    def show_addresses(self, stack: Stack) -> None:
         self.say("\nO Pyloto está no ar.")
         if stack.simulator_url:
             self.say(f"  Escreva como cliente:  {stack.simulator_url}/")
-        self.say(f"  Painel da equipe:      {stack.web_url}/admin/")
-        if password:
-            self.say(f"    usuário {ADMIN}, senha {password}  (anote: ela só aparece agora)")
-        else:
-            self.say(f"    para trocar a senha: python manage.py changepassword {ADMIN}")
+        self.say(f"  Painel da equipe:      {stack.web_url}/admin/  (usuário {ADMIN})")
         self.say(f"  Registros:             {stack.runner.log_dir}")
         self.say("Ctrl-C encerra tudo.")
 
