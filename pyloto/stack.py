@@ -73,7 +73,6 @@ class Stack:
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         state = str(settings.RUN_DIR / "simulator.json")  # the phones keep their conversations, as the stores do
         command = [*manage, "simulator", "--port", str(self.simulator_port), "--webhook-url", webhook, "--state", state]
-        command += ["--state", str(settings.RUN_DIR / "simulator.json")]  # its phones outlive a restart, as Pyloto's do
         self.runner.start("simulator", command)
 
     def _start_worker(self) -> None:
