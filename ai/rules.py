@@ -114,7 +114,6 @@ _RULES = (
     Rule(Intent.SAAS_COMMUNICATION, 0.9, (_HIRE_PYLOTO,)),
     Rule(Intent.CUSTOM_SOFTWARE, 0.93, (_SOFTWARE, _WISH)),
     Rule(Intent.CUSTOM_SOFTWARE, 0.75, (_SOFTWARE,)),
-    Rule(Intent.UNSUPPORTED, 0.8, (_ELSEWHERE,)),
 )
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
@@ -162,8 +161,7 @@ _GREETING = (
     r"((oi+e?|ola|opa|e ai|eai|bom dia|boa tarde|boa noite|hey|hello|alo|tudo (bem|bom)|td bem|blz|beleza|salve|otto|pessoal"
     r"|obrigad[oa]|obg|valeu|vlw|ok|certo|entendi|ta bom)[ ,!?.]*)+"
 )
-_ALSO = r"\b(tambem|tbm|tb|alem d\w+|e ainda|outra coisa)\b"
-_NOT_WISHES = {Intent.INSTITUTIONAL, Intent.UNSUPPORTED}
+_ALSO = r"\b(?:tambem|tbm|tb|alem d\w+|e ainda|outra coisa)\b"  # what stands on its two sides are two wishes
 
 
 def classify(message: str) -> AIResponse:
@@ -199,28 +197,26 @@ def _wants_human(text: str) -> bool:
 
 def _intents(text: str) -> tuple[Detected, ...]:
     """The wishes, and beside them a question about the company; talk about anything else counts only alone."""
-    best: dict[Intent, float] = {}
-    for rule in _RULES:
-        if rule.confidence > best.get(rule.intent, 0.0) and all(re.search(pattern, text) for pattern in rule.patterns):
-            best[rule.intent] = rule.confidence
-    if re.search(_SITE_OF_OURS, text) and not re.search(_WISH, text):
-        best.pop(Intent.CUSTOM_SOFTWARE, None)
-    found = _wishes(best, several=bool(re.search(_ALSO, text)))
+    found: dict[Intent, float] = {}
+    for part in re.split(_ALSO, text):
+        wish, confidence = _surest_wish(part)
+        if wish:
+            found[wish] = max(confidence, found.get(wish, 0.0))
     if (not found or is_question(text)) and knowledge.find_answer(text, alone=not found):
         found[Intent.INSTITUTIONAL] = 0.9
-    elif not found and Intent.UNSUPPORTED in best:
-        found = {Intent.UNSUPPORTED: best[Intent.UNSUPPORTED]}
+    elif not found and re.search(_ELSEWHERE, text):
+        found[Intent.UNSUPPORTED] = 0.8
     elif not found and re.search(_ABOUT_US, text):
-        found = {Intent.INSTITUTIONAL: 0.6}
+        found[Intent.INSTITUTIONAL] = 0.6
     return tuple(
         Detected(intent, confidence) for intent, confidence in sorted(found.items(), key=lambda item: -item[1])
     )
 
 
-def _wishes(best: dict[Intent, float], *, several: bool) -> dict[Intent, float]:
-    """One message mostly means one thing ("um app de entregas para minha loja"): the surest, unless it says "também"."""
-    found = {intent: confidence for intent, confidence in best.items() if intent not in _NOT_WISHES}
-    if several or len(found) < 2:
-        return found
-    surest = max(found, key=lambda intent: found[intent])
-    return {surest: found[surest]}
+def _surest_wish(text: str) -> tuple[Intent | None, float]:
+    """One sentence mostly means one thing ("um app de entregas para minha loja"): what is recognised most surely."""
+    if re.search(_SITE_OF_OURS, text) and not re.search(_WISH, text):
+        return None, 0.0
+    matching = [rule for rule in _RULES if all(re.search(pattern, text) for pattern in rule.patterns)]
+    surest = max(matching, key=lambda rule: rule.confidence, default=None)
+    return (surest.intent, surest.confidence) if surest else (None, 0.0)

@@ -164,7 +164,7 @@ _LOWER = {"de", "da", "do", "dos", "das", "e"}
 _NICKNAMES = {"pg": "Ponta Grossa/PR", "cwb": "Curitiba/PR", "sp": "São Paulo/SP", "sampa": "São Paulo/SP", "bh": "Belo Horizonte/MG",
               "floripa": "Florianópolis/SC", "rj": "Rio de Janeiro/RJ", "poa": "Porto Alegre/RS", "ctba": "Curitiba/PR"}  # fmt: skip
 _BEFORE_CITY = (
-    r"^(?:(?:oi|ola|entao|bom|ah|e|eh|sou|somos|estou|estamos|to|tou|moro|moramos|fico|fica|ficamos|atendo|aqui|nos|eu|a|minha|nossa"
+    r"^(?:(?:oi|ola|entao|ah|e|eh|sou|somos|estou|estamos|to|tou|moro|moramos|fico|fica|ficamos|atendo|aqui|nos|eu|a|minha|nossa"
     r"|empresa|loja|cidade|de|da|do|em|no|na|e|eh|:)\s+)+"
 )
 
@@ -237,12 +237,12 @@ def _is_chat(folded: str) -> bool:
 _MONTHS = "janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro|outubro|novembro|dezembro"
 _UNITS = r"(?:dias?(?: uteis)?|semanas?|mes(?:es)?|anos?|quinzenas?)"
 _DEADLINE = (
-    rf"(?:(?:em|ate|daqui a|dentro de|uns|umas|no maximo|entre|de)\s+)*(?:{_COUNT})\s+{_UNITS}\b"
-    rf"|(?:(?:ate|para|pra|em|no|na|ate o|ate a|inicio de|comeco de|fim de|final de|meados de|metade de)\s+)+(?:o\s+)?(?:mes de\s+)?(?:{_MONTHS})"
+    rf"(?:(?:em|ate|daqui a|dentro de|uns|umas|no maximo|entre|de)\s+){{0,3}}(?:{_COUNT})\s+{_UNITS}\b"
+    rf"|(?:(?:ate|para|pra|em|no|na|ate o|ate a|inicio de|comeco de|fim de|final de|meados de|metade de)\s+){{1,3}}(?:o\s+)?(?:mes de\s+)?(?:{_MONTHS})"
     r"(?:\s+(?:de\s+)?\d{4})?\b"
     r"|(?:(?:ate|para|pra|dia)\s+(?:o\s+)?(?:dia\s+)?)?\b\d{1,2}/\d{1,2}(?:/\d{2,4})?\b"
     rf"|(?:ate\s+)?(?:o\s+)?dia\s+\d{{1,2}}(?:\s+de\s+(?:{_MONTHS}))?"
-    r"|(?:(?:ate|para|pra)\s+)?(?:a\s+|o\s+)?(?:semana|mes|ano|semestre|trimestre)\s+que\s+vem|(?:no\s+)?proxim[oa]\s+(?:semana|mes|ano|semestre)"
+    r"|\b(?:(?:ate|para|pra|pro)\s+)?(?:a\s+|o\s+)?(?:semana|mes|ano|semestre|trimestre)\s+que\s+vem|(?:no\s+)?proxim[oa]\s+(?:semana|mes|ano|semestre)"
     r"|(?:(?:ate|para|pra)\s+)?(?:o\s+)?(?:fim|final|comeco|inicio)\s+d[eo]\s+(?:ano|mes|semestre)(?:\s+que\s+vem)?"
     r"|(?:ate|para|pra)\s+(?:o\s+)?(?:natal|black friday|carnaval)"
     r"|\b(?:o mais rapido possivel|o? ?quanto antes|urgente\w*|com urgencia|pra ontem|para ontem|imediat\w+|asap|ainda (?:essa|esta) semana|"
@@ -269,7 +269,7 @@ def read_deadline(text: str) -> str | None:
 
 # --- money ------------------------------------------------------------------------------------------------------------
 _MONEY = (
-    rf"(?:(?:ate|entre|de|uns|em torno de|cerca de|no maximo)\s+)*(?:r\$\s*(?:{_COUNT})(?:,\d{{2}})?(?:\s*(?:a|e|ate|-)\s*r?\$?\s*(?:{_NUMBER}))?"
+    rf"(?:(?:ate|entre|de|uns|em torno de|cerca de|no maximo)\s+){{0,3}}(?:r\$\s*(?:{_COUNT})(?:,\d{{2}})?(?:\s*(?:a|e|ate|-)\s*r?\$?\s*(?:{_NUMBER}))?"
     rf"|(?:{_COUNT})\s*(?:reais|conto|contos|pila|pilas))(?:\s*(?:reais|por mes|ao mes|/mes|mensais))?"
 )
 

@@ -396,7 +396,6 @@ class Dialogue:
         self.turn.hand_over(self.session)
         handoff = self.turn.handoff
         assert handoff is not None, "hand_over opens one"
-        self.turn.intent = handoff.intent_primary
         text = replies.handed_over(
             str(self.turn.facts.get("name") or ""), self.turn.now, collected=bool(handoff.requirements)
         )

@@ -12,6 +12,7 @@ from .models import Message
 
 SILENT_TYPES = frozenset({"reaction", "system", "edit", "revoke"})  # never answered, open no session
 LATE_AFTER = timedelta(minutes=15)  # product.md §3: an apology in front
+TEXT_MAX = 8192  # characters of a turn that are read: two of the longest messages
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def is_typed(message: Message) -> bool:
 
 
 def hear(messages: Sequence[Message], classification: AIResponse | None) -> Heard:
-    text = "\n".join(message.text.strip() for message in messages if is_typed(message))
+    text = "\n".join(message.text.strip() for message in messages if is_typed(message))[:TEXT_MAX]
     late = [message.received_at - message.timestamp > LATE_AFTER for message in messages]
     return Heard(
         text=text,

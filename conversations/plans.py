@@ -102,6 +102,7 @@ class Turn:
     def hand_over(self, session: Session, *, outcome: Outcome = Outcome.HANDOFF_HUMAN, routing: str = "") -> None:
         """Open the handoff, close the session with it, and let the conversation wait for a human."""
         self.handoff = open_handoff(session, self.conversation, facts=self.facts, now=self.now, routing=routing)
+        self.intent = self.handoff.intent_primary
         self.record(
             EventType.HANDOFF_OPENED,
             session_id=session.pk,

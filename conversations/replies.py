@@ -32,9 +32,15 @@ class Reply:
         """The same with sentences in front; a lead too long for one message is cut, never the question."""
         limit = INTERACTIVE_BODY_MAX if self.buttons or self.rows else TEXT_MAX
         front = "\n\n".join(part for part in lead if part)
-        room = limit - len(self.text) - 2
-        front = front if len(front) <= room else front[: room - 1].rstrip() + "…"
+        room = limit - _units(self.text) - 2
+        if _units(front) > room:
+            front = front.encode("utf-16-le")[: 2 * (room - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
         return Reply(f"{front}\n\n{self.text}" if front else self.text, self.buttons, self.list_button, self.rows)
+
+
+def _units(text: str) -> int:
+    """The length as `whatsapp.messages` counts it: an emoji is two."""
+    return len(text.encode("utf-16-le")) // 2
 
 
 MENU_ROWS = (

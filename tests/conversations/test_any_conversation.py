@@ -1,0 +1,94 @@
+"""Whatever customers write: one reply, within Meta's limits, and one outcome for each session."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import override_settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversations import replies
+from conversations.flows import FLOWS, Flow
+from conversations.intents import Intent
+from conversations.replies import Reply
+from conversations.whatsapp.messages import Buttons, ListMessage, Text
+from tests.conversations.talk import Talk
+
+LINES = [
+    "oi", "quero um app", "quero um sistema e também entregas pra minha loja", "preciso de um motoboy agora", "chatbot",
+    "quero ser entregador", "tenho uma loja e quero entregas", "qual o horário?", "vcs são um robô?", "vocês têm CNPJ?",
+    "conta uma piada", "sim", "não", "empresa", "10", "Castro/PR", "até março", "5 mil reais", "não sei", "menu",
+    "na verdade são 15", "deixa pra lá", "organizar os pedidos da loja", "xyz", "👍", "", "obrigado", "x" * 3000,
+]  # fmt: skip
+TAPS = ["human", "menu", "next:yes", "next:no", "retry", "field:CUSTOM_SOFTWARE:deadline:0", "zzz"]
+TAPS += [f"intent:{intent}" for intent in Intent.values]
+STEP = st.one_of(
+    st.sampled_from(LINES).map(lambda line: ("say", line)),
+    st.sampled_from(TAPS).map(lambda tap: ("tap", tap)),
+    st.sampled_from(["audio", "image", "reaction", "hologram"]).map(lambda kind: ("send", kind)),
+    st.text(max_size=60).map(lambda text: ("say", text)),
+    st.sampled_from([("wait", "25"), ("wait", "45"), ("late", "oi"), ("release", "")]),
+)
+
+
+def sendable(reply: Reply) -> None:
+    """Raises `InvalidMessage` where the reply breaks a limit of Meta's."""
+    if reply.rows:
+        ListMessage(reply.text, reply.list_button, rows=reply.rows)
+    elif reply.buttons:
+        Buttons(reply.text, reply.buttons)
+    else:
+        Text(reply.text)
+
+
+def take(talk: Talk, kind: str, value: str) -> None:
+    was_bot, speaks = talk.conversation.mode == "BOT", kind in ("say", "tap", "late")
+    match kind:
+        case "say":
+            reply = talk.say(value)
+        case "tap":
+            reply = talk.tap(value, "Empresa")
+        case "send":
+            reply = talk.send(value)
+        case "late":
+            reply = talk.say(value, late=timedelta(hours=2))
+        case _:
+            return
+    if reply:
+        sendable(reply)
+    if was_bot and speaks and value.strip():
+        assert reply is not None
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(STEP, max_size=14), st.sampled_from(["", "(42) 99999-0000"]))
+def test_any_conversation_gets_replies_and_each_session_one_outcome(steps: list[tuple[str, str]], desk: str) -> None:
+    talk = Talk()
+    with override_settings(DELIVERY_DESK_WHATSAPP=desk):
+        for kind, value in steps:
+            if kind == "wait":
+                talk.now += timedelta(minutes=int(value))
+            elif kind == "release" and talk.conversation.mode != "BOT":
+                talk.release()
+            take(talk, kind, value)
+            for session in talk.sessions.values():
+                assert (session.outcome is None) == (session.status == "ACTIVE")
+                assert (session.expires_at is None) == (session.status == "CLOSED")
+                assert sum(entry["status"] == "ACTIVE" for entry in session.intents) <= 1
+                assert len(session.intents) <= 3
+            assert sum(session.status == "ACTIVE" for session in talk.sessions.values()) <= 1
+    assert {handoff.pk for handoff in talk.handoffs} == {
+        session.pk for session in talk.sessions.values() if session.outcome == "HANDOFF_HUMAN"
+    }
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
+def test_every_question_can_be_sent_after_the_longest_lead(flow: Flow) -> None:
+    for field in flow.fields:
+        sendable(replies.question(flow, field).after("a👋" * 2500))
+
+
+def test_the_menu_can_be_sent_after_the_longest_lead() -> None:
+    reply = replies.menu().after("a" * 5000, "b👋")
+    sendable(reply)
+    assert reply.text.endswith(replies.menu().text)
