@@ -17,7 +17,7 @@ from .port import (
     WriteResult,
 )
 from .queries import cursor_of
-from .registry import get_store, use_store
+from .registry import get_store, use_store, warm_up
 
 __all__ = [
     "DELETE_FIELD",
@@ -41,4 +41,5 @@ __all__ = [
     "cursor_of",
     "get_store",
     "use_store",
+    "warm_up",
 ]

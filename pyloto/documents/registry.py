@@ -1,10 +1,11 @@
 """Which store this process uses: the one that `DOCUMENTS_BACKEND` names."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.conf import settings
 
+from .errors import Unavailable
 from .port import DocumentStore
 
 _store: DocumentStore | None = None
@@ -42,3 +43,9 @@ def use_store(store: DocumentStore) -> Iterator[DocumentStore]:
         yield store
     finally:
         _store = previous
+
+
+def warm_up() -> None:
+    """Connect now, so that the first customer does not wait for it. A store that does not answer is met later."""
+    with suppress(Unavailable):
+        get_store().get_many(["controls/readiness"])

@@ -14,11 +14,11 @@ SHAPES = (
     Shape("sessions", order_by=(("started_at", "desc"),)),
     Shape("sessions", (("status", "=="),), (("started_at", "desc"),)),
     Shape("webhook_quarantine", order_by=(("received_at", "desc"),)),
-    # conversations: timeline, what waits in one conversation, what waits in all, quotes, timeouts
+    # conversations: timeline, what waits in one conversation, what waits in all, statuses, timeouts
     Shape("messages", order_by=(("timestamp", "desc"), ("seq", "desc"))),
     Shape("messages", order_by=(("due.at", "asc"),)),
     Shape("messages", (("due.at", "<="), ("due.shard", "in")), (("due.at", "asc"),), group=True),
-    Shape("messages", (("provider_message_key", "=="),)),
+    Shape("messages", (("provider_message_key", "in"),), group=True),
     Shape("sessions", (("expires_at", "<="),), (("expires_at", "asc"),)),
     # profiles
     Shape("user_profiles", order_by=(("last_interaction", "desc"),)),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Self
 
-LOSE_AFTER_SECONDS = 0.5  # the server has done its work by then, and the answer is still held back
+LOSE_AFTER_SECONDS = 0.3  # the server has done its work by then, and the answer is still held back
 
 
 class Mode(Enum):
@@ -54,7 +54,7 @@ class TcpProxy:
             self._listen()
 
     def lose_next_reply(self) -> None:
-        """The next request reaches the server; its answer vanishes, and half a second later the connection is reset."""
+        """The next request reaches the server; its answer vanishes, and then the connection is reset."""
         self._lose_next = True
 
     def reset_connections(self) -> None:
