@@ -2,12 +2,18 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 
 import pyloto.observability.celery_signals  # noqa: F401 - connects logging and correlation
+from pyloto.documents import warm_up
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pyloto.settings")
 
 app = Celery("pyloto")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.worker_process_init.connect
+def connect(**kwargs: object) -> None:
+    warm_up()

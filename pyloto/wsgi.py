@@ -11,9 +11,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pyloto.settings")
 application = get_wsgi_application()
 
 from conversations.views import dedupe_store  # noqa: E402  (models are ready only now)
-from pyloto.documents import get_store  # noqa: E402
+from pyloto.documents import warm_up  # noqa: E402
 
 if serious := [str(message) for message in checks.run_checks() if message.is_serious()]:
     raise ImproperlyConfigured("\n".join(serious))
 dedupe_store()
-get_store()
+warm_up()
