@@ -17,6 +17,7 @@ from .replies import Reply
 
 MISSES_MAX = 2  # product.md §2: after two answers that can't be understood, offer the human
 SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as another wish
+DESCRIPTION_WORDS_MIN = 5
 _SWITCH = r"\b(na verdade|mudei de ideia|tambem|tbm|alem disso|outra coisa|em vez disso)\b"
 _MENU = r"^(menu|opcoes|ver opcoes|inicio|voltar|comecar de novo|recomecar|ver o menu|mostrar? (o )?menu)[.! ]*$"
 _CANCEL = r"^(cancela\w*|deixa (pra la|quieto)|desisto|desisti|nao quero mais|esquece|parar?|sair)[.! ]*$"
@@ -45,6 +46,7 @@ class Dialogue:
         if heard.wants_human or (asked.get("offered") and heard.text and answers.is_yes(heard.text)):
             self._add_detected()
             self._absorb(answering=False)
+            self._record_reading()
             return self._hand_over()
         if not heard.text and not heard.taps:
             return self._receive_file()
@@ -71,10 +73,8 @@ class Dialogue:
         intent = tap_id.removeprefix(replies.INTENT_PREFIX)
         if tap_id == replies.MENU:
             self.wants_menu = True
-        elif tap_id == replies.NEXT_YES:
-            self.understood = self.queue.choose() is not None
-        elif tap_id == replies.NEXT_NO:
-            self._decline()
+        elif tap_id in (replies.NEXT_YES, replies.NEXT_NO):
+            self._answer_next(yes=tap_id == replies.NEXT_YES)
         elif tap_id == replies.RETRY:
             self.try_again = True
         elif intent != tap_id and intent in Intent.values:
@@ -91,6 +91,17 @@ class Dialogue:
         if self.queue.find(intent) is None:
             self.turn.lead.append(replies.ONE_AT_A_TIME)
         self.understood = True
+
+    def _answer_next(self, *, yes: bool) -> None:
+        """Whether to go on with what waits. Where that was not asked (an old button), the open question comes again."""
+        self.understood = True
+        if not self.session.asked.get("next"):
+            return
+        if yes:
+            self.queue.choose()
+        else:
+            self.queue.decline_open()
+            self.turn.lead.append(replies.DECLINED)
 
     def _choose_answer(self, tap_id: str) -> bool:
         """A tapped answer of the active flow: it also corrects an earlier one."""
@@ -116,10 +127,8 @@ class Dialogue:
             self._cancel()
         elif asked.get("offered") and answers.is_no(text):
             self.try_again = True
-        elif asked.get("next") and not self.understood and answers.is_no(text):
-            self._decline()
-        elif asked.get("next") and not self.understood and answers.is_yes(text):
-            self.understood = self.queue.choose() is not None
+        elif asked.get("next") and not self.understood and (answers.is_no(text) or answers.is_yes(text)):
+            self._answer_next(yes=answers.is_yes(text))
         elif rules.is_small_talk(text) and (flow or not self.heard.reading.intents):
             if not self.is_new and not self.heard.reading.intents:
                 self.turn.lead.append(replies.GREETED)
@@ -271,7 +280,8 @@ class Dialogue:
             if self.is_new:
                 self.turn.lead.insert(0, replies.introduction())
             self.turn.lead.append(flow.opening)
-            self._absorb(answering=self.picked is not None)
+            # Picked and described in one breath: the description is the answer to the first free question.
+            self._absorb(answering=self.picked is not None and len(self.heard.text.split()) >= DESCRIPTION_WORDS_MIN)
             told = bool(self.session.collected.get(flow.intent.value))
             collected = flows.from_profile(flow, self.turn.facts) | self.session.collected.get(flow.intent.value, {})
             self.session.collected[flow.intent.value] = collected
@@ -287,9 +297,8 @@ class Dialogue:
             lead.append(replies.route(desk) if desk else replies.NO_DESK)
             return Outcome.ROUTE_EXTERNAL if desk else Outcome.HANDOFF_HUMAN
         if intent == Intent.INSTITUTIONAL:
-            answer = knowledge.find_answer(self.heard.text) if self.heard.text else knowledge.about()
-            if answer is None and self.picked == Intent.INSTITUTIONAL:
-                answer = knowledge.about()
+            asks = any(detected.intent == intent for detected in self.heard.reading.intents)
+            answer = knowledge.find_answer(self.heard.text) if asks else knowledge.about()
             lead.append(answer or replies.NO_ANSWER)
             return Outcome.SELF_SERVE_INFO if answer else Outcome.HANDOFF_HUMAN
         lead.append(replies.NOT_OURS_END)
@@ -303,6 +312,7 @@ class Dialogue:
                 intents=[self.picked] if self.picked else detected or [Intent.ENTRY_UNKNOWN.value],
                 confidence_percent=100 if self.picked else round(self.heard.reading.primary.confidence * 100),
                 source="TAP" if self.picked else str(self.heard.reading.source),
+                wants_human=self.heard.wants_human,
             )
 
     # --- questions ----------------------------------------------------------------------------------------------------
@@ -371,12 +381,6 @@ class Dialogue:
         return self._ask(open_question | {"misses": 0, "offered": True}, replies.offer_human())
 
     # --- the end ------------------------------------------------------------------------------------------------------
-    def _decline(self) -> None:
-        if self.queue.queued:
-            self.queue.decline_open()
-            self.turn.lead.append(replies.DECLINED)
-            self.understood = True
-
     def _cancel(self) -> None:
         """The active intent is dropped; what waits is asked about, else the menu is open again."""
         self.queue.decline_active()
@@ -387,7 +391,7 @@ class Dialogue:
         if outcome == Outcome.HANDOFF_HUMAN:
             return self._hand_over()
         self.turn.close(self.session, outcome)
-        *lead, last = [part for part in self.turn.lead if part]
+        *lead, last = [part for part in self.turn.lead if part] or [replies.DECLINED]
         self.turn.lead = lead
         return self.turn.plan(self.session, Reply(last), outcome)
 

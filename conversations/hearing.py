@@ -44,8 +44,13 @@ def is_typed(message: Message) -> bool:
     return message.type not in SILENT_TYPES and _tap(message) is None and bool(message.text.strip())
 
 
+def typed_text(messages: Sequence[Message]) -> str:
+    """What a classifier should read of a turn: without taps, whose meaning is known."""
+    return "\n".join(message.text.strip() for message in messages if is_typed(message))[:TEXT_MAX]
+
+
 def hear(messages: Sequence[Message], classification: AIResponse | None) -> Heard:
-    text = "\n".join(message.text.strip() for message in messages if is_typed(message))[:TEXT_MAX]
+    text = typed_text(messages)
     late = [message.received_at - message.timestamp > LATE_AFTER for message in messages]
     return Heard(
         text=text,

@@ -34,13 +34,16 @@ class Talk:
 
     def tap(self, reply_id: str, title: str = "…", late: timedelta = timedelta(0)) -> Reply | None:
         self.now += timedelta(seconds=20)
-        payload = {"kind": "list_reply", "id": reply_id, "title": title}
-        return self.turn([self.message(kind="interactive", text=title, payload=payload, late=late)])
+        return self.turn([self.tapped(reply_id, title, late=late)])
 
     def send(self, *types: str, after: timedelta = timedelta(seconds=20)) -> Reply | None:
         """Send messages without a text, such as "audio" or "reaction"."""
         self.now += after
         return self.turn([self.message(kind=kind) for kind in types])
+
+    def tapped(self, reply_id: str, title: str = "…", *, late: timedelta = timedelta(0)) -> Message:
+        payload = {"kind": "list_reply", "id": reply_id, "title": title}
+        return self.message(kind="interactive", text=title, payload=payload, late=late)
 
     def message(
         self,

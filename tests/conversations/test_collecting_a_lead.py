@@ -260,3 +260,10 @@ def test_the_conversation_waits_for_the_human_from_the_step_that_opens_the_hando
 def test_the_handoff_message_says_when_humans_answer(hours: int, words: str) -> None:
     talk = Talk(now=MONDAY_NOON + timedelta(hours=hours))
     assert words in text_of(talk.say("quero falar com uma pessoa"))
+
+
+def test_what_is_told_together_with_the_tap_is_taken() -> None:
+    talk = Talk()
+    described = talk.message(text="preciso organizar as ordens de serviço da oficina")
+    talk.turn([talk.tapped("intent:CUSTOM_SOFTWARE"), described])
+    assert talk.collected(SOFTWARE)["problem"] == described.text

@@ -136,3 +136,20 @@ def test_a_wish_in_the_middle_of_a_flow_waits_its_turn() -> None:
     assert "empresa" in text_of(reply)
     assert talk.session is not None
     assert [entry["status"] for entry in talk.session.intents] == ["ACTIVE", "QUEUED"]
+
+
+def test_an_old_button_does_not_drop_the_flow_that_is_open() -> None:
+    talk = Talk()
+    talk.say("quero um app")
+    talk.say("também quero ser entregador")
+    assert "É para uma empresa" in text_of(talk.tap("next:no", "Agora não"))
+    assert talk.session is not None
+    assert [entry["status"] for entry in talk.session.intents] == ["ACTIVE", "QUEUED"]
+
+
+def test_a_question_about_the_company_that_waited_is_answered_with_its_presentation() -> None:
+    talk = Talk()
+    talk.tap("intent:INSTITUTIONAL", "Conhecer a Pyloto")
+    assert talk.outcomes == ["SELF_SERVE_INFO"]
+    talk.turn([talk.tapped("intent:INSTITUTIONAL"), talk.tapped("intent:PYLOTO_ENTREGA_REQUEST")])
+    assert "Ponta Grossa" in text_of(talk.say("sim"))
