@@ -109,6 +109,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "documents": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": RUN_DIR / "documents.sqlite3",
+        "CONN_MAX_AGE": None,  # kept: the last one that closes writes the whole log back into the file
         "OPTIONS": {
             **_SQLITE_OPTIONS,
             "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;",
