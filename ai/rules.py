@@ -142,7 +142,7 @@ _CALL_ME = r"\b(podem?|pode|da pra|quero que) me (ligar|liga|liguem)\b|\bme (lig
 _HUMAN = (_TALK_TO, _JUST_PERSON, _WANT_PERSON, _NO_MACHINE, _CALL_ME)
 _NOT_HUMAN = (  # declined, or part of what a product should do ("que o cliente possa falar com um atendente")
     rf"\b(nao (quero|precisa|preciso|precisa de)|sem)( \w+){{0,2}} (fal(ar|e)|{_PERSON})\b(?!.*\b(robo|bot|maquina))",
-    rf"\b(clientes?|usuarios?|alunos?|pacientes?)\b.{{0,30}}\b(fal(ar|em|e)|conversar)\b.{{0,12}} {_PERSON}\b",
+    rf"\b(clientes?|usuarios?|alunos?|pacientes?|(que|pra|para) (ele|ela|eles|o app|o sistema|o bot))\b.{{0,30}}\b(fal(ar|em|e)|conversar|conversem?)\b.{{0,12}} {_PERSON}\b",
 )
 _URGENT = (
     r"\b(urgente\w*|urgencia|agora mesmo|pra ontem|quanto antes|mais rapido possivel|imediat\w+|emergencia|asap|correndo"

@@ -91,8 +91,10 @@ def _count(matched: str, before: str) -> str:
 
 
 def read_count(text: str) -> str | None:
-    """ "uns 10" → "10", "entre 10 e 20" → "10 a 20", "mais de 2 mil" → "mais de 2000", "só eu" → "1"."""
+    """ "uns 10" → "10", "entre 10 e 20" → "10 a 20", "mais de 2 mil" → "mais de 2000", "eu e mais 3" → "4"."""
     text = plain(text)
+    if others := re.search(rf"\beu e (?:mais |outr[oa]s )?({_NUMBER})", text):
+        return str(_value(others[1]) + 1)
     if match := re.search(_COUNT, text):
         return _count(match[0], text[: match.start()])
     return "1" if re.search(r"\b(so|apenas|somente) (eu|mim)\b|\beu mesm[oa]\b|\bsozinh[oa]\b", text) else None

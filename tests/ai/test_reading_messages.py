@@ -115,6 +115,7 @@ def test_a_customer_who_wants_a_person_is_heard(message: str) -> None:
         "não preciso falar com atendente",
         "quero que meus clientes possam falar com um atendente pelo app",
         "falei com ele ontem",
+        "quero que ele fale com uma atendente quando precisar",
         "somos 10 pessoas",
     ],
 )

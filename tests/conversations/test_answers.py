@@ -22,6 +22,7 @@ from conversations import answers
         ("1.500", "1500"),
         ("cinco ou seis", "5 a 6"),
         ("só eu", "1"),
+        ("eu e mais 3 veterinárias", "4"),
         ("somos em 8", "8"),
         ("muitos", None),
     ],
