@@ -162,7 +162,9 @@ class Runner:
         text = log.read_text(encoding="utf-8", errors="replace").rstrip()
         if not text:
             return f" (it wrote nothing to {log})"
-        return f"; the end of {log}:\n" + "\n".join(f"  | {line[:LOG_TAIL_WIDTH]}" for line in text.splitlines()[-lines:])
+        return f"; the end of {log}:\n" + "\n".join(
+            f"  | {line[:LOG_TAIL_WIDTH]}" for line in text.splitlines()[-lines:]
+        )
 
     # --- ending -------------------------------------------------------------------------------------------------------
 
