@@ -9,6 +9,7 @@ from pyloto.documents import AlreadyExists, Create, NotFound, Query, Snapshot, U
 
 from .models import Conversation, Handoff, Message, Quarantined, Session
 
+IN_MAX = 30  # Firestore: values of one `in`
 SHARDS = 16  # so that the sequential `due.at` is no hot spot of the index
 CONTROL_PAUSE = "controls/bot"  # {"paused": bool}: the bot is silent for everybody
 
@@ -85,13 +86,14 @@ class ConversationStore:
             group=True,
         )
 
-    def find_by_provider_key(self, user_key: str, provider_message_key: str) -> Message | None:
-        query = Query(
-            f"{self.path(user_key)}/{Message.collection}",
-            where=(("provider_message_key", "==", provider_message_key),),
-            limit=1,
-        )
-        return next((Message.from_snapshot(snapshot) for snapshot in get_store().query(query)), None)
+    def find_by_provider_keys(self, provider_message_keys: Sequence[str]) -> dict[str, str]:
+        """{key: path} of the messages that Meta knows by ids with these keys, in all conversations."""
+        found: dict[str, str] = {}
+        for start in range(0, len(provider_message_keys), IN_MAX):
+            part = list(provider_message_keys[start : start + IN_MAX])
+            query = Query(Message.collection, where=(("provider_message_key", "in", part),), group=True)
+            found |= {snapshot.data["provider_message_key"]: snapshot.path for snapshot in get_store().query(query)}
+        return found
 
     def update_message(self, user_key: str, message_key: str, fields: dict[str, Any]) -> None:
         """Raises `NotFound` where the message is gone."""

@@ -2,11 +2,13 @@
 
 import hmac
 from functools import cache
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 from django.utils import timezone
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -29,7 +31,18 @@ def dedupe_store() -> DedupeStore:
     return create_dedupe_store(settings)
 
 
+class AnyRepresentation(BaseContentNegotiation):
+    """The answers are empty: whatever the client accepts, or asks for by `?format=`, is no reason to refuse it."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class WhatsAppWebhook(APIView):
+    content_negotiation_class = AnyRepresentation
     authentication_classes = ()  # the signature is the authentication; no session, so no CSRF either
     permission_classes = (AllowAny,)
 
@@ -42,7 +55,7 @@ class WhatsAppWebhook(APIView):
         return HttpResponse(status=403)
 
     def post(self, request: Request) -> HttpResponseBase:
-        body = request._request.read(settings.WHATSAPP_WEBHOOK_MAX_BYTES + 1)
+        body = request.read(settings.WHATSAPP_WEBHOOK_MAX_BYTES + 1)
         if len(body) > settings.WHATSAPP_WEBHOOK_MAX_BYTES:
             return HttpResponse(status=413)
         secrets = (settings.WHATSAPP_APP_SECRET, settings.WHATSAPP_APP_SECRET_PREVIOUS)

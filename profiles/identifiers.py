@@ -13,7 +13,8 @@ from .models import Identity
 class Sender:
     """The customer of one message, as the webhook names them. `wa_id` is kept exactly as WhatsApp sent it.
 
-    `unattached` lists the kinds of identifier that had no entry in the identity index when the message came in.
+    `unattached` lists the kinds of identifier whose entry in the identity index was missing, or somebody else's, when
+    the message came in.
     """
 
     wa_id: str = ""

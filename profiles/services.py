@@ -34,53 +34,49 @@ def resolve_senders(senders: Sequence[Sender], *, now: datetime, use_cache: bool
     A sender without any identifier raises `ValueError`: the splitter lets none through.
     """
     ids = [identity_ids(sender) for sender in senders]
-    known = _known({key for entry in ids for _, keys in entry for key in keys}, use_cache=use_cache)
+    if not all(ids):
+        raise ValueError("a sender without identifier cannot be resolved")
+    known = _known([[key for _, keys in entry for key in keys] for entry in ids], use_cache=use_cache)
     created: dict[str, Create] = {}
-    chosen: dict[str, str] = {}  # also holds the identifiers that this delivery brought together
+    together: dict[str, str] = {}  # identifiers that messages of this delivery brought together
     owners: list[str] = []
     for entry in ids:
-        if not entry:
-            raise ValueError("a sender without identifier cannot be resolved")
         candidates = [key for _, keys in entry for key in keys]
-        owner = next((found for key in candidates if (found := known.get(key) or chosen.get(key))), None)
+        owner = next((found for key in candidates if (found := known.get(key) or together.get(key))), None)
         if owner is None:
             owner = secrets.token_hex(16)
             kind, keys = entry[0]
             created[keys[0]] = identities.new(
                 identity_id=keys[0], user_key=owner, kind=kind, evidence="webhook", now=now
             )
-        chosen.update({key: owner for key in candidates if key not in known and key not in chosen})
+        for key in candidates:
+            together.setdefault(key, owner)
         owners.append(owner)
-    if created:
-        winners = _create(created)
-        owners = [winners.get(owner, owner) for owner in owners]
-    exists = known.keys() | created.keys()
+    entries = known | {key: write.data["user_key"] for key, write in created.items()}
+    winners = _create(created) if created else {}
     return [
-        Resolved(
-            owner,
-            replace(sender, unattached=tuple(kind for kind, keys in entry if not any(key in exists for key in keys))),
-        )
+        Resolved(winners.get(owner, owner), replace(sender, unattached=_unattached(entry, owner, entries)))
         for sender, entry, owner in zip(senders, ids, owners, strict=True)
     ]
 
 
-def find_user_key(sender: Sender) -> str | None:
-    """The `user_key` of somebody already known; nothing is created."""
-    keys = [key for _, keys in identity_ids(sender) for key in keys]
-    known = _known(set(keys), use_cache=True)
-    return next((known[key] for key in keys if key in known), None)
+def _unattached(entry: list[tuple[str, list[str]]], owner: str, entries: dict[str, str]) -> tuple[str, ...]:
+    return tuple(kind for kind, keys in entry if not any(entries.get(key) == owner for key in keys))
 
 
-def _known(ids: set[str], *, use_cache: bool) -> dict[str, str]:
+def _known(groups: Sequence[Sequence[str]], *, use_cache: bool) -> dict[str, str]:
     """{identity id: user_key} of those that exist: from the cache, the others in one read.
 
-    That an id is absent is cached too: who creates it in the meantime is found by the `create` that fails.
+    `groups` holds the ids of one sender each. That an id is absent is cached too, since a previous pepper leaves many
+    empty places; but a sender of whom the cache knows nothing else is read again: another process may have met them.
     """
+    ids = {key for group in groups for key in group}
     cached: dict[str, str] = {}
     if use_cache:
         found = cache.get_many([f"identity:{key}" for key in ids])
         cached = {key.removeprefix("identity:"): user_key for key, user_key in found.items()}
-    missing = sorted(ids - cached.keys())
+    strangers = {key for group in groups if not any(cached.get(key) for key in group) for key in group}
+    missing = sorted(strangers | (ids - cached.keys()))
     if missing:
         read = {key: identity.user_key for key, identity in identities.find_many(missing).items()}
         cached |= {key: read.get(key, "") for key in missing}
@@ -104,12 +100,13 @@ def _remember(found: dict[str, str]) -> None:
 
 
 def paths_to_attach(senders: Sequence[Sender]) -> list[str]:
-    """The identity entries that a turn reads, to attach identifiers which had none."""
+    """The identity entries that a turn reads, to attach identifiers which had none; under every pepper."""
     return [
-        identities.path(keys[0])
+        identities.path(key)
         for sender in senders
         for kind, keys in identity_ids(sender)
         if kind in sender.unattached
+        for key in keys
     ]
 
 
@@ -133,13 +130,13 @@ def learn_from_senders(
         for kind, keys in identity_ids(sender):
             if kind not in sender.unattached:
                 continue
-            if other := existing.get(keys[0]):
-                if other.user_key != user_key and other.user_key not in candidates:
-                    candidates.append(other.user_key)
-            else:
+            entry = next((existing[key] for key in keys if key in existing), None)
+            if entry is None:
                 writes[keys[0]] = identities.new(
                     identity_id=keys[0], user_key=user_key, kind=kind, evidence="webhook", now=now
                 )
+            elif entry.user_key not in {user_key, *candidates}:
+                candidates.append(entry.user_key)
     fields = _profile_changes(user_key, profile, senders) | learnt | {"updated_at": now, "last_interaction": now}
     if candidates:
         fields["merge_candidates"] = candidates
@@ -155,13 +152,13 @@ def _profile_changes(user_key: str, profile: UserProfile | None, senders: Sequen
     """The identifying fields that differ from what the profile holds, encrypted; the latest sender wins."""
     changes: dict[str, Any] = {}
     path = profiles.path(user_key)
-    for name in ("phone", "wa_id", "bsuid", "username"):
-        latest = next((value for sender in reversed(senders) if (value := getattr(sender, name))), "")
-        if latest and latest != revealed(profile, name):
-            changes[name] = encrypt(latest, path=path, field=name)
-    if not (profile and profile.name):
-        if name_given := next((sender.name for sender in reversed(senders) if sender.name), ""):
-            changes["name"] = name_given[:200]
+    for field in ("phone", "wa_id", "bsuid", "username"):
+        latest = next((value for sender in reversed(senders) if (value := getattr(sender, field))), "")
+        if latest and latest != revealed(profile, field):
+            changes[field] = encrypt(latest, path=path, field=field)
+    name = next((sender.name for sender in reversed(senders) if sender.name), "")
+    if name and not (profile and profile.name):
+        changes["name"] = name[:200]
     return changes
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,10 +26,11 @@ from conversations.whatsapp.split import (
     provider_key,
     split_delivery,
 )
-from profiles.services import Resolved, find_user_key, resolve_senders
+from profiles.services import Resolved, resolve_senders
 from pyloto.documents import Create, Update
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert
+from pyloto.observability.metrics import STATUSES_UNMATCHED
 from pyloto.privacy.fields import encrypt
 from pyloto.privacy.hashing import digest
 
@@ -53,6 +54,7 @@ class Receipt:
     stored: int = 0
     duplicates: int = 0
     unreadable: int = 0
+    unmatched: int = 0  # statuses of messages that are not here
     by_type: Counter[str] = field(default_factory=Counter)
     rings: dict[str, timedelta] = field(default_factory=dict)
     statuses_seen: dict[str, datetime] = field(default_factory=dict)  # {phone_number_id: newest time of Meta's}
@@ -68,14 +70,12 @@ def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime,
         envelope = decode_delivery(body)
     except Undecodable as exc:
         return _quarantine_body(body, str(exc), received_at=received_at, correlation_id=correlation_id)
-    items = list(split_delivery(envelope, our_numbers=settings.WHATSAPP_PHONE_NUMBER_IDS))
+    items = _items(envelope)
     keys = sorted({provider_key(item.wamid) for item in items if isinstance(item, InboundMessage)})
     token = secrets.token_hex(8)
     states = dedupe.reserve(keys, token) if keys else {}
     try:
-        if Reservation.IN_FLIGHT in states.values():
-            raise DuplicateInFlight("a message of this delivery is being stored by another request")
-        done = {key for key, state in states.items() if state is Reservation.DONE}
+        done = _done(states)
         receipt = store_items(items, done=done, received_at=received_at, correlation_id=correlation_id)
     except BaseException:
         with suppress(TransientError):  # the marks expire by themselves
@@ -87,15 +87,34 @@ def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime,
     return receipt
 
 
+def _done(states: Mapping[str, Reservation]) -> set[str]:
+    if Reservation.IN_FLIGHT in states.values():
+        raise DuplicateInFlight("a message of this delivery is being stored by another request")
+    return {key for key, state in states.items() if state is Reservation.DONE}
+
+
+def replay_delivery(envelope: Any, *, received_at: datetime, correlation_id: str) -> Receipt:
+    """Store what a kept envelope holds, without dedupe marks: what is stored already meets its own documents.
+
+    Raises `TransientError` where not everything is durable; a second try does no harm.
+    """
+    return store_items(_items(envelope), received_at=received_at, correlation_id=correlation_id)
+
+
+def _items(envelope: Any) -> list[InboundItem]:
+    return list(split_delivery(envelope, our_numbers=settings.WHATSAPP_PHONE_NUMBER_IDS))
+
+
 def store_items(
-    items: Sequence[InboundItem], *, done: set[str] = frozenset(), received_at: datetime, correlation_id: str
+    items: Sequence[InboundItem], *, done: Collection[str] = (), received_at: datetime, correlation_id: str
 ) -> Receipt:
     """Write all items in one `write_many`. `done` holds the keys of messages known to be stored already."""
-    receipt = Receipt(items=len(items))
+    receipt = Receipt(items=len(items), by_type=Counter(map(_kind, items)))
     messages: dict[str, InboundMessage] = {}
     for item in items:
-        receipt.by_type[_kind(item)] += 1
-        if isinstance(item, InboundMessage):
+        if isinstance(item, ProviderError):
+            alert("whatsapp_provider_error", code=item.code)
+        elif isinstance(item, InboundMessage):
             key = provider_key(item.wamid)
             if key in done or key in messages:
                 receipt.duplicates += 1
@@ -115,19 +134,19 @@ def store_items(
             create = _quarantined(item.raw, item.reason, received_at=received_at, correlation_id=correlation_id)
             writes[create.path] = create
             receipt.unreadable += 1
-        elif isinstance(item, ProviderError):
-            alert("whatsapp_provider_error", code=item.code)
     for written in write_results(list(writes.values())) if writes else ():
         if written.path in owners:
             _count(receipt, *owners[written.path], created=written.created)
         elif written.missing:
-            log.warning("status_unmatched")
+            receipt.unmatched += 1
+    STATUSES_UNMATCHED.inc(receipt.unmatched)
     log.info(
         "delivery_stored",
         items=receipt.items,
         stored=receipt.stored,
         duplicates=receipt.duplicates,
         unreadable=receipt.unreadable,
+        unmatched=receipt.unmatched,
         conversations=len(receipt.rings),
     )
     return receipt
@@ -201,31 +220,32 @@ def _document(
 
 def _status_updates(statuses: Sequence[StatusUpdate], receipt: Receipt) -> list[Update]:
     """One update for each message, all its statuses of this delivery merged. `state` belongs to the workers."""
+    unnamed = {provider_key(status.wamid) for status in statuses if _named_path(status) is None}
+    found = conversations.find_by_provider_keys(sorted(unnamed)) if unnamed else {}
     fields_by_path: dict[str, dict[str, Any]] = {}
     for status in statuses:
         seen = receipt.statuses_seen.get(status.phone_number_id)
         receipt.statuses_seen[status.phone_number_id] = max(status.timestamp, seen or status.timestamp)
-        path = _status_path(status)
+        key = provider_key(status.wamid)
+        path = _named_path(status) or found.get(key)
         if path is None:
-            log.warning("status_unmatched")
+            receipt.unmatched += 1
             continue
         fields = fields_by_path.setdefault(path, {})
         fields[f"status_at.{status.status}"] = status.timestamp
         fields["provider_message_id"] = encrypt(status.wamid, path=path, field="provider_message_id")
-        fields["provider_message_key"] = provider_key(status.wamid)
+        fields["provider_message_key"] = key
         if status.errors:
             fields["errors"] = list(status.errors)
     return [Update(path, fields) for path, fields in fields_by_path.items()]
 
 
-def _status_path(status: StatusUpdate) -> str | None:
-    """The message a status is about: by our own id that came back with it, else by recipient and Meta's id."""
+def _named_path(status: StatusUpdate) -> str | None:
+    """The message a status is about, by our own id that came back with it; others are looked up by Meta's id."""
     user_key, _, message_key = status.callback_data.partition(".")
     if _is_hex(user_key, 32) and _is_hex(message_key, 40):
         return conversations.message_path(user_key, message_key)
-    owner = find_user_key(status.recipient)
-    message = conversations.find_by_provider_key(owner, provider_key(status.wamid)) if owner else None
-    return message.path if message else None
+    return None
 
 
 def _is_hex(text: str, length: int) -> bool:
@@ -233,7 +253,7 @@ def _is_hex(text: str, length: int) -> bool:
 
 
 def _quarantine_body(body: bytes, reason: str, *, received_at: datetime, correlation_id: str) -> Receipt:
-    raw = body.decode("utf-8", "backslashreplace")
+    raw = body.decode("utf-8", "surrogateescape")  # the very bytes come back with the same handler
     write_results([_quarantined(raw, reason, received_at=received_at, correlation_id=correlation_id)])
     return Receipt(items=1, unreadable=1, by_type=Counter({"unreadable": 1}))
 
@@ -246,8 +266,7 @@ def _quarantined(raw: str, reason: str, *, received_at: datetime, correlation_id
     file = ""
     if len(body) > QUARANTINE_INLINE_MAX:
         file = f"quarantine/{quarantine_id}"
-        if not default_storage.exists(file):
-            default_storage.save(file, ContentFile(body.encode()))
+        _store_file(file, body.encode())
         body = ""
     alert("webhook_quarantined", reason=reason, quarantine_id=quarantine_id)
     return quarantine.create(
@@ -255,9 +274,18 @@ def _quarantined(raw: str, reason: str, *, received_at: datetime, correlation_id
             id=quarantine_id,
             body=body,
             file=file,
-            size_bytes=len(raw.encode()),
+            size_bytes=len(raw.encode("utf-8", "surrogateescape")),
             reason=reason,
             correlation_id=correlation_id,
             received_at=received_at,
         )
     )
+
+
+def _store_file(name: str, content: bytes) -> None:
+    """Under exactly this name: a retry finds the file of the first try, unless that one broke off in its middle."""
+    if default_storage.exists(name):
+        if default_storage.size(name) == len(content):
+            return
+        default_storage.delete(name)
+    default_storage.save(name, ContentFile(content))

@@ -8,17 +8,21 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from profiles.identifiers import Sender
 from pyloto.privacy.hashing import digest
+from pyloto.privacy.phones import WA_ID_DIGITS
 
 TEXT_MAX = 16_384
 CUT = " […]"  # marks a text that was cut
-RAW_MAX = 200_000  # characters of a type's own JSON beside the known fields; a longer item goes to quarantine whole
-STATUSES = {"sent", "delivered", "read", "played", "failed"}
+RAW_MAX_BYTES = 500_000  # of a type's own JSON: encrypted it must fit into a document; a longer item is quarantined
+ID_MAX = 1024  # characters; Meta's have about 60
+USER_ID_MAX = 256  # characters; Meta: up to 128 behind the country
+ITEMS = ("messages", "statuses", "message_echoes", "errors")  # the lists of a value that are understood
+REFERRAL = ("source_id", "source_type", "source_url", "ctwa_clid", "headline", "body")  # which advertisement it was
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
@@ -54,7 +58,6 @@ class StatusUpdate:
     wamid: str = field(repr=False)
     status: str
     timestamp: datetime
-    recipient: Sender = field(repr=False)
     phone_number_id: str
     callback_data: str = ""
     errors: tuple[dict[str, Any], ...] = ()  # {"code", "title"}
@@ -79,25 +82,23 @@ class Unreadable:
 InboundItem = InboundMessage | StatusUpdate | ProviderError | Unreadable
 
 
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="allow")
+class _Item(BaseModel):
+    """What no message, echo or status may lack. Whatever else they carry is read leniently."""
+
+    id: str = Field(min_length=1, max_length=ID_MAX)
+    timestamp: int = Field(gt=0, lt=32_503_680_000)  # seconds; before the year 3000
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.timestamp, UTC)
 
 
-class _Message(_Lenient):
-    id: str = Field(min_length=1, max_length=1024)
+class _Message(_Item):
     type: str = Field(min_length=1, max_length=64)
-    timestamp: int = Field(gt=0, lt=32_503_680_000)  # seconds
-    sender_wa_id: str = Field(default="", alias="from", max_length=64)
-    sender_bsuid: str = Field(default="", alias="from_user_id", max_length=256)
 
 
-class _Status(_Lenient):
-    id: str = Field(min_length=1, max_length=1024)
-    status: str
-    timestamp: int = Field(gt=0, lt=32_503_680_000)
-    recipient_id: str = ""
-    recipient_user_id: str = ""
-    biz_opaque_callback_data: str = ""
+class _Status(_Item):
+    status: Literal["sent", "delivered", "read", "played", "failed"]
 
 
 def split_delivery(body: Any, *, our_numbers: Sequence[str]) -> Iterator[InboundItem]:
@@ -109,98 +110,119 @@ def split_delivery(body: Any, *, our_numbers: Sequence[str]) -> Iterator[Inbound
     if not isinstance(body, Mapping) or body.get("object") != "whatsapp_business_account":
         yield _unreadable("unknown_object", body)
         return
-    for entry in _list(body, "entry"):
-        for change in _list(entry, "changes"):
+    if not isinstance(body.get("entry"), list):
+        yield _unreadable("no_entry", body)
+        return
+    for entry in body["entry"]:
+        changes = entry.get("changes") if isinstance(entry, Mapping) else None
+        if not isinstance(changes, list):
+            yield _unreadable("no_changes", entry)
+            continue
+        for change in changes:
             value = change.get("value") if isinstance(change, Mapping) else None
-            if not isinstance(value, Mapping):
+            if isinstance(value, Mapping):
+                yield from _split_value(value, our_numbers)
+            else:
                 yield _unreadable("no_value", change)
-                continue
-            yield from _split_value(value, our_numbers)
 
 
 def _split_value(value: Mapping[str, Any], our_numbers: Sequence[str]) -> Iterator[InboundItem]:
     number = _text(_map(value, "metadata"), "phone_number_id")
-    kinds = [key for key in ("messages", "statuses", "message_echoes", "errors") if isinstance(value.get(key), list)]
-    if not kinds:
-        yield _unreadable("unknown_field", value)
-        return
-    if number not in our_numbers:
+    known = [key for key in ITEMS if isinstance(value.get(key), list)]
+    if known and number not in our_numbers:
         yield _unreadable("unknown_phone_number_id", value)
         return
     contacts = _contacts(value)
-    for kind in kinds:
+    for kind in known:
         for item in value[kind]:
-            try:
-                match kind:
-                    case "messages":
-                        yield _message(item, number, contacts)
-                    case "message_echoes":
-                        yield _echo(item, number)
-                    case "statuses":
-                        yield _status(item, number)
-                    case _:
-                        yield ProviderError(code=_int(item, "code"), title=_text(item, "title")[:200])
-            except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as exc:
-                # One bad item never costs the others. The exception's text may quote the item: only its class is kept.
-                yield _unreadable(f"bad_{kind}_{type(exc).__name__}", item)
+            yield _read(kind, item, number, contacts)
+    rest = {key: content for key, content in value.items() if key not in known}
+    if not known or any(_holds_items(key, content) for key, content in rest.items()):
+        yield _unreadable("unknown_field", rest)
+
+
+def _holds_items(key: str, content: Any) -> bool:
+    """Whether something that we do not know stands there: whatever Meta sends, it sends in lists."""
+    return key != "contacts" and (isinstance(content, list) or (key in ITEMS and content is not None))
+
+
+def _read(kind: str, item: Any, number: str, contacts: Mapping[str, Sender]) -> InboundItem:
+    """One bad item never costs the others. Of an exception only its class is kept: its text may quote the item."""
+    try:
+        match kind:
+            case "messages":
+                return _message(item, number, contacts)
+            case "message_echoes":
+                return _echo(item, number)
+            case "statuses":
+                return _status(item, number)
+            case _:
+                return _provider_error(item)
+    except (ValueError, TypeError, OverflowError) as exc:  # pydantic's ValidationError is a ValueError
+        return _unreadable(f"bad_{kind}_{type(exc).__name__}", item)
 
 
 def _message(item: Any, number: str, contacts: Mapping[str, Sender]) -> InboundMessage:
     message = _Message.model_validate(item)
-    known = contacts.get(message.sender_bsuid) or contacts.get(message.sender_wa_id) or Sender()
-    sender = Sender(
-        wa_id=_digits(message.sender_wa_id) or known.wa_id,
-        bsuid=message.sender_bsuid or known.bsuid,
-        username=known.username,
-        name=known.name,
-    )
+    wa_id, bsuid = _wa_id(item, "from"), _user_id(item, "from_user_id")
+    known = contacts.get(bsuid) or contacts.get(wa_id) or Sender()
+    sender = Sender(wa_id=wa_id or known.wa_id, bsuid=bsuid or known.bsuid, username=known.username, name=known.name)
     if not sender.identifiers():
         raise ValueError("no sender")
-    content = _content(message.type, item)
     context = _context(item)
     if group := _text(item, "group_id"):
         context["group"] = digest("group", group)
-    return InboundMessage(
-        wamid=message.id,
-        phone_number_id=number,
-        sender=sender,
-        type=_clean(message.type),
-        timestamp=datetime.fromtimestamp(message.timestamp, UTC),
-        context=context,
-        **content,
-    )
+    return _inbound(message, item, number, sender, context)
 
 
 def _echo(item: Any, number: str) -> InboundMessage:
     message = _Message.model_validate(item)
-    customer = Sender(wa_id=_digits(_text(item, "to")), bsuid=_text(item, "to_user_id"))
+    customer = Sender(wa_id=_wa_id(item, "to"), bsuid=_user_id(item, "to_user_id"))
     if not customer.identifiers():
         raise ValueError("no recipient")
+    return _inbound(message, item, number, customer, _context(item), echo=True)
+
+
+def _inbound(
+    message: _Message,
+    item: Mapping[str, Any],
+    number: str,
+    customer: Sender,
+    context: dict[str, Any],
+    *,
+    echo: bool = False,
+) -> InboundMessage:
+    content = _content(message.type, item)
+    if errors := _errors(item):
+        content["payload"] = {**content.get("payload", {}), "errors": list(errors)}
     return InboundMessage(
         wamid=message.id,
         phone_number_id=number,
         sender=customer,
-        type=_clean(message.type),
-        timestamp=datetime.fromtimestamp(message.timestamp, UTC),
-        context=_context(item),
-        echo=True,
-        **_content(message.type, item),
+        type=message.type,
+        timestamp=message.at,
+        context=context,
+        echo=echo,
+        **content,
     )
 
 
 def _status(item: Any, number: str) -> StatusUpdate:
     status = _Status.model_validate(item)
-    if status.status not in STATUSES:
-        raise ValueError("unknown status")
     return StatusUpdate(
         wamid=status.id,
         status=status.status,
-        timestamp=datetime.fromtimestamp(status.timestamp, UTC),
-        recipient=Sender(wa_id=_digits(status.recipient_id), bsuid=status.recipient_user_id),
+        timestamp=status.at,
         phone_number_id=number,
-        callback_data=status.biz_opaque_callback_data,
+        callback_data=_text(item, "biz_opaque_callback_data"),
         errors=_errors(item),
     )
+
+
+def _provider_error(item: Any) -> ProviderError:
+    if not isinstance(item, Mapping):
+        raise TypeError("an error is an object")
+    return ProviderError(code=_int(item, "code"), title=_text(item, "title")[:200])
 
 
 def _content(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,8 +242,7 @@ def _content(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
                 "payload": {"kind": "template_button", "id": _text(own, "payload")[:1024], "title": text},
             }
         case "location":
-            place = {name: _text(own, name)[:1024] for name in ("name", "address") if own.get(name)}
-            return {"payload": place | {axis: float(own[axis]) for axis in ("latitude", "longitude")}}
+            return {"payload": _location(own)}
         case "reaction":
             return {"payload": {"emoji": _text(own, "emoji")[:64], "message_key": _key(own, "message_id")}}
         case "order":
@@ -242,8 +263,7 @@ def _content(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
         case "revoke":
             return {"payload": {"message_key": _key(own, "original_message_id")}}
         case _:
-            payload = {"errors": [dict(error) for error in _errors(item)]} if item.get("errors") else {}
-            return {"payload": payload, "raw": _raw(item.get(kind))}
+            return {"raw": _raw(item.get(kind))}
 
 
 def _interactive(own: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,12 +273,24 @@ def _interactive(own: Mapping[str, Any]) -> dict[str, Any]:
         case "button_reply" | "list_reply":
             title = _long_text(chosen, "title")
             payload = {"kind": kind, "id": _text(chosen, "id")[:256], "title": title}
+            if chosen.get("description"):
+                payload["description"] = _text(chosen, "description")[:256]
             return {"text": title, "payload": payload}
         case "nfm_reply":
             payload = {"kind": kind, "name": _text(chosen, "name")[:256]}
             return {"text": _long_text(chosen, "body"), "payload": payload, "raw": _raw(chosen)}
         case _:  # the object can be missing, when Meta reports errors
-            return {"payload": {"kind": _clean(kind)[:64]}, "raw": _raw(own) if own else ""}
+            return {"payload": {"kind": kind[:64]}, "raw": _raw(own) if own else ""}
+
+
+def _location(own: Mapping[str, Any]) -> dict[str, Any]:
+    place: dict[str, Any] = {name: _text(own, name)[:1024] for name in ("name", "address", "url") if own.get(name)}
+    for axis in ("latitude", "longitude"):
+        degrees = float(own.get(axis))  # type: ignore[arg-type]  # TypeError where there is none
+        if not abs(degrees) <= 180:  # also what is not a number
+            raise ValueError("no place on earth")
+        place[axis] = degrees
+    return place
 
 
 def _media(own: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,9 +307,7 @@ def _context(item: Mapping[str, Any]) -> dict[str, Any]:
     if own.get("id"):
         context["message_key"] = _key(own, "id")
     if referral := _map(item, "referral"):
-        context["referral"] = {
-            key: _text(referral, key)[:256] for key in ("source_id", "source_type") if referral.get(key)
-        }
+        context["referral"] = {key: _text(referral, key)[:1024] for key in REFERRAL if referral.get(key)}
     return context
 
 
@@ -288,11 +318,11 @@ def _contacts(value: Mapping[str, Any]) -> dict[str, Sender]:
         if not isinstance(contact, Mapping):
             continue
         profile = _map(contact, "profile")
-        wa_id, bsuid = _digits(_text(contact, "wa_id")), _text(contact, "user_id")[:256]
+        wa_id, bsuid = _wa_id(contact, "wa_id"), _user_id(contact, "user_id")
         sender = Sender(
             wa_id=wa_id, bsuid=bsuid, username=_text(profile, "username")[:256], name=_text(profile, "name")[:200]
         )
-        found |= {key: sender for key in (_text(contact, "wa_id"), bsuid) if key}
+        found |= {key: sender for key in (wa_id, bsuid) if key}
     return found
 
 
@@ -313,7 +343,7 @@ def _raw(own: Any) -> str:
     if own is None:
         return ""
     text = _json(own)
-    if len(text) > RAW_MAX:
+    if len(text.encode()) > RAW_MAX_BYTES:
         raise ValueError("the type's own object is too large")
     return text
 
@@ -357,6 +387,14 @@ def _list(item: Any, key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _digits(wa_id: str) -> str:
-    """A wa_id as WhatsApp sent it; anything but digits (an optional plus) is no phone."""
-    return wa_id if wa_id.removeprefix("+").isdecimal() and len(wa_id) <= 20 and wa_id.isascii() else ""
+def _user_id(item: Any, key: str) -> str:
+    """A business-scoped user id; none where it is longer than Meta's can be."""
+    value = _text(item, key)
+    return value if len(value) <= USER_ID_MAX else ""
+
+
+def _wa_id(item: Any, key: str) -> str:
+    """A wa_id as WhatsApp sent it; none where it is no phone, as in the statuses of groups."""
+    value = _text(item, key)
+    digits = value.removeprefix("+")
+    return value if digits.isascii() and digits.isdecimal() and len(digits) in WA_ID_DIGITS else ""

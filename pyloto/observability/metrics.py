@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 ALERTS = Counter("pyloto_alerts", "Events that a person should look at", ["event"])
 DEDUPE_LOOKUPS = Counter("pyloto_dedupe_lookups", "Answers of the dedupe store", ["backend", "result"])
+STATUSES_UNMATCHED = Counter("pyloto_statuses_unmatched", "Delivery statuses of messages that nobody knows here")
 SIGNATURE_FAILURES = Counter("pyloto_signature_failures", "Deliveries refused for their signature")
 
 
