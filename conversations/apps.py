@@ -6,4 +6,8 @@ class ConversationsConfig(AppConfig):
     verbose_name = "Atendimento"
 
     def ready(self) -> None:
-        from .whatsapp import checks  # noqa: F401  (registers them)
+        from pyloto.observability import health
+
+        from .services.sweep import check_oldest_due
+
+        health.register("oldest_due", check_oldest_due)

@@ -64,26 +64,42 @@ class Settle:
 
 Step = Wait | Claim | Post | Settle
 
+SUPERSEDED = Settle(MessageState.CANCELLED, event=EventType.SEND_FAILED, reason="superseded")
 
-def next_step(message: Message, *, now: datetime, attempt: str, patience: Patience, status_seen_at: float) -> Step:
-    """What to do with a waiting message. `status_seen_at`: until when (Meta's time) statuses are known to have come."""
+
+def next_step(
+    message: Message,
+    *,
+    now: datetime,
+    attempt: str,
+    patience: Patience,
+    status_seen_at: float,
+    superseded: bool = False,
+) -> Step:
+    """What to do with a waiting message.
+
+    `status_seen_at`: until when (Meta's time, in seconds) statuses are known to have come. `superseded`: a later turn,
+    or a person, has something to say after it.
+    """
     match message.state:
+        case MessageState.SENDING if message.claimed_by == attempt:
+            return Post()
+        case MessageState.QUEUED | MessageState.SENDING | MessageState.UNKNOWN if message.status_at:
+            return _told_by_status(message)
         case MessageState.QUEUED:
             at = _due_at(message, now)
             return Claim() if at <= now else Wait(at)
         case MessageState.SENDING:
-            return _sending(message, now=now, attempt=attempt, patience=patience)
+            return _sending(message, now=now, patience=patience)
+        case MessageState.UNKNOWN if superseded and gives_way(message):
+            return SUPERSEDED
         case MessageState.UNKNOWN:
             return _unknown(message, now=now, patience=patience, status_seen_at=status_seen_at)
         case _:  # nothing waits in any other state
             return Settle(MessageState(message.state))
 
 
-def _sending(message: Message, *, now: datetime, attempt: str, patience: Patience) -> Step:
-    if message.claimed_by == attempt:
-        return Post()
-    if settled := _told_by_status(message):
-        return settled
+def _sending(message: Message, *, now: datetime, patience: Patience) -> Step:
     stale_at = (message.claimed_at or message.received_at) + patience.stale
     if stale_at > now:
         return Wait(stale_at)
@@ -93,8 +109,6 @@ def _sending(message: Message, *, now: datetime, attempt: str, patience: Patienc
 
 
 def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen_at: float) -> Step:
-    if settled := _told_by_status(message):
-        return settled
     at = _due_at(message, now)
     if at > now:
         return Wait(at)
@@ -107,26 +121,36 @@ def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen
     return Settle(MessageState.NEEDS_HUMAN, event=EventType.SEND_FAILED, reason="uncertain", alert="send_needs_human")
 
 
-def _told_by_status(message: Message) -> Settle | None:
-    """Meta's statuses settle every doubt: `failed` alone means it was not delivered, any other that it was accepted."""
-    if not message.status_at:
-        return None
+def _told_by_status(message: Message) -> Settle:
+    """Meta's statuses settle every doubt: `failed` alone means it was not delivered, any other that it was accepted.
+
+    Even of a message that is queued again: what was in doubt was sent a second time, refused, and had arrived at first.
+    """
     if set(message.status_at) == {"failed"}:
         return Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="status_failed")
     return Settle(MessageState.SENT)
 
 
-def may_claim(message: Message, header: Conversation, *, now: datetime, bot_paused: bool) -> Step | None:
+def gives_way(message: Message) -> bool:
+    """A bot's text of which nobody knows whether it arrived: whoever speaks next speaks in its place."""
+    return message.state == MessageState.UNKNOWN and message.actor == Actor.PYLOTO and not message.status_at
+
+
+def may_claim(message: Message, header: Conversation, *, now: datetime, bot_paused: bool) -> Settle | None:
     """Why a message must not be sent now, as the step to take instead; None when it may be claimed."""
     if message.actor == Actor.PYLOTO:
         if header.mode == Mode.HUMAN or message.owner_epoch != header.owner_epoch:
-            return Settle(MessageState.CANCELLED)
+            return Settle(MessageState.CANCELLED, event=EventType.SEND_FAILED, reason="owner_changed")
         if bot_paused or header.paused:
-            return Wait(now + PAUSED_RETRY)
-    if header.last_user_at is None or now - header.last_user_at > WINDOW:
+            return Settle(MessageState.QUEUED, due_at=now + PAUSED_RETRY)
+    if not window_is_open(header.last_user_at, now):
         errors = [{"code": WINDOW_CLOSED, "title": "24-hour window closed"}]
         return Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="window_closed", errors=errors)
     return None
+
+
+def window_is_open(last_user_at: datetime | None, now: datetime) -> bool:
+    return last_user_at is not None and now - last_user_at <= WINDOW
 
 
 def after_send(message: Message, result: SendResult, *, now: datetime, patience: Patience) -> Settle:

@@ -121,11 +121,22 @@ class SessionStore:
         except NotFound:
             return None
 
-    def find_expired(self, now: datetime, *, limit: int = 200) -> list[Session]:
-        query = Query(
-            Session.collection, where=(("expires_at", "<=", now),), order_by=(("expires_at", "asc"),), limit=limit
-        )
-        return [Session.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+    def find_expired(self, now: datetime, *, page: int = 200) -> Iterator[Session]:
+        """Those past their limits, the longest expired first; closing them meanwhile is fine."""
+        cursor: tuple[Any, ...] | None = None
+        while True:
+            query = Query(
+                Session.collection,
+                where=(("expires_at", "<=", now),),
+                order_by=(("expires_at", "asc"),),
+                limit=page,
+                start_after=cursor,
+            )
+            snapshots = get_store().query(query)
+            yield from (Session.from_snapshot(snapshot) for snapshot in snapshots)
+            if len(snapshots) < page:
+                return
+            cursor = (snapshots[-1].data["expires_at"], snapshots[-1].path)
 
     def write(self, session: Session) -> Write:
         """The write that stores the session, for somebody else's commit."""

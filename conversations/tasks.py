@@ -6,16 +6,20 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
+from pyloto.observability.alerts import alert
+
 from .doorbell import doorbell
 from .services.sessions import SessionManager
-from .services.sweep import find_still
+from .services.sweep import find_still, oldest_due_seconds
 from .services.turns import process
 from .turn_lock import TurnLock
 from .whatsapp.client import create_client
 
 log = structlog.get_logger(__name__)
 
-RING_AHEAD = timedelta(minutes=5)  # what is due later than this is left to the sweeper
+# What is due later than this is left to the sweeper: rings that ring again would only multiply.
+RING_AHEAD = timedelta(seconds=20)
+STANDS_STILL_SECONDS = 900  # longer than any doubt is waited for
 
 
 @shared_task
@@ -46,8 +50,11 @@ def fan_out(user_keys: list[str]) -> None:
 @shared_task
 def sweep() -> str:
     """Ring for whatever stands still."""
-    rung = 0
-    for user_key in find_still(now=timezone.now()):
+    now, rung = timezone.now(), 0
+    seconds = oldest_due_seconds(now=now)
+    if seconds > STANDS_STILL_SECONDS:
+        alert("work_stands_still", seconds=seconds)
+    for user_key in find_still(now=now):
         process_conversation.delay(user_key)
         rung += 1
     if rung:

@@ -1,5 +1,6 @@
 """How a conversation is changed: its header, the audit events and whatever a plan leads to, in one commit."""
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,8 +12,16 @@ from conversations.plans import TurnPlan
 from conversations.replies import Reply
 from conversations.stores import ConversationStore, HandoffStore, SessionStore, due
 from conversations.whatsapp.messages import Buttons, Content, ListMessage, Text, content_to_document
-from pyloto.documents import Create, Update, Write
+from pyloto.documents import AlreadyExists, Create, NotFound, PreconditionFailed, Unavailable, Update, Write
 from pyloto.privacy.hashing import digest
+
+# What a commit raises where others were faster, and where nobody knows whether it was applied: then read again.
+LOST_RACE = (AlreadyExists, PreconditionFailed, NotFound, Unavailable)
+
+
+def jitter(race: int) -> float:
+    """Seconds to wait after the lost race with this number, from 0 on."""
+    return random.uniform(0, 0.05 * 2 ** min(race, 5))
 
 
 def header_writes(
@@ -94,9 +103,13 @@ def plan_writes(
     changes: Mapping[str, Any],
     attempt: str,
     now: datetime,
+    correlation_id: str = "",
+    events: Sequence[Event] = (),
 ) -> list[Write]:
-    """The writes of a plan: header, audit events, sessions, handoff and replies. `changes`: the header's bookkeeping."""
-    correlation_id = replies[0].correlation_id if replies else ""
+    """The writes of a plan: header, audit events, sessions, handoff and replies.
+
+    `changes`: the header's bookkeeping. `events`: what else happens in this commit.
+    """
     queued = [
         Event(
             event_id(str(reply.turn_id), "reply", str(number)),
@@ -107,8 +120,10 @@ def plan_writes(
         )
         for number, reply in enumerate(replies)
     ]
-    events = [replace(event, correlation_id=correlation_id) for event in (*plan.events, *queued)]
-    writes = header_writes(header, {**changes, **plan.conversation}, events=events, attempt=attempt, now=now)
+    planned = [replace(event, correlation_id=correlation_id) for event in (*plan.events, *queued)]
+    writes = header_writes(
+        header, {**changes, **plan.conversation}, events=[*planned, *events], attempt=attempt, now=now
+    )
     writes += [SessionStore().write(session) for session in plan.sessions]
     if plan.handoff:
         writes.append(HandoffStore().create(plan.handoff))

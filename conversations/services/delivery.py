@@ -1,7 +1,11 @@
 """Sending what is in the outbox: claim, POST, record. One conversation, one message after the other."""
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -10,16 +14,18 @@ from django.utils import timezone
 from audit import Event, EventType, event_id
 from conversations import outbox
 from conversations.doorbell import status_seen_at
-from conversations.models import Conversation, Direction, Message, MessageState
-from conversations.services.commits import header_writes
+from conversations.models import Actor, Conversation, Direction, Message, MessageState
+from conversations.services.commits import LOST_RACE, header_writes, jitter
 from conversations.stores import ConversationStore, Loaded, due, load
+from conversations.turn_lock import clear_attempts, count_attempt
 from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendResult, WhatsAppOutboundClient
 from conversations.whatsapp.errors import ErrorClass
-from conversations.whatsapp.messages import InvalidMessage, content_from_document
+from conversations.whatsapp.messages import content_from_document
 from conversations.whatsapp.split import provider_key
 from profiles.models import UserProfile
 from profiles.services import profiles, revealed
 from pyloto.documents import DELETE_FIELD, Unavailable, Update, get_store
+from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert
 from pyloto.privacy.fields import encrypt
 
@@ -28,7 +34,7 @@ conversations = ConversationStore()
 
 OPEN_ITEMS_MAX = 200
 STEPS_MAX = 100  # a run that has sent this much lets another one go on
-RECORD_TRIES = 3
+RECORD_TRIES = 5
 
 
 @dataclass
@@ -39,52 +45,62 @@ class Run:
     attempt: str
     client: WhatsAppOutboundClient
     posted: set[str] = field(default_factory=set)
-    tries: int = 0  # which try of the conversation's turn this is; 0 until a turn began
+    tries: int = 0  # which try of the conversation's turn this is; 0 while there is none
 
     @property
     def patience(self) -> outbox.Patience:
         return outbox.Patience(stale=settings.OUTBOX_STALE_SECONDS, unknown=settings.OUTBOX_UNKNOWN_SECONDS)
 
+    def count_try(self) -> None:
+        """Before anything else of a turn, and once for each run: what kills the worker counts too."""
+        self.tries = self.tries or count_attempt(self.user_key)
+
+    def turn_ended(self) -> None:
+        """Its tries are forgotten."""
+        if self.tries:
+            clear_attempts(self.user_key)
+        self.tries = 0
+
 
 def work_outbox(run: Run) -> datetime | None:
     """Send what may be sent now, in order; return when something will be due, None when nothing waits."""
     for _ in range(STEPS_MAX):
-        message = _next_outbound(run)
-        if message is None:
+        waiting = _waiting(run.user_key)
+        if not waiting:
             return None
+        message, *others = waiting
         loaded = load(run.user_key, [profiles.path(run.user_key)])
         if loaded.header is None:  # an outbound message without conversation: nothing to fence it with
             alert("outbox_without_header", message_key=message.pk)
             return None
         now = timezone.now()
-        step: outbox.Step | None = outbox.next_step(
+        step: outbox.Step = outbox.next_step(
             message,
             now=now,
             attempt=run.attempt,
             patience=run.patience,
             status_seen_at=status_seen_at(message.phone_number_id),
+            superseded=any(other.turn_id != message.turn_id for other in others),
         )
-        resend = isinstance(step, outbox.Claim) and step.resend
         if isinstance(step, outbox.Claim):
-            step = outbox.may_claim(message, loaded.header, now=now, bot_paused=loaded.bot_paused)
-            if step is None:
-                claim(run, loaded.header, message, resend=resend, now=now)
-                step = outbox.Post()
+            refused = outbox.may_claim(message, loaded.header, now=now, bot_paused=loaded.bot_paused)
+            step = refused or claim(run, loaded.header, message, resend=step.resend, now=now)
         match step:
             case outbox.Wait(until=until):
                 return until
             case outbox.Post() if message.pk in run.posted:  # its outcome could not be recorded: it turns stale
                 return (message.claimed_at or now) + run.patience.stale
             case outbox.Post():
-                post(run, message, recipient_of(loaded))
+                post(run, message, partial(recipient_of, loaded))
             case outbox.Settle():
                 settle(run, loaded.header, message, step, now=now)
     return timezone.now()
 
 
-def _next_outbound(run: Run) -> Message | None:
-    items = conversations.open_items(run.user_key, limit=OPEN_ITEMS_MAX)
-    return min((item for item in items if item.direction == Direction.OUT), key=lambda item: item.seq, default=None)
+def _waiting(user_key: str) -> list[Message]:
+    """What the outbox of a conversation holds, in the order in which it is to be sent."""
+    items = conversations.open_items(user_key, limit=OPEN_ITEMS_MAX)
+    return sorted((item for item in items if item.direction == Direction.OUT), key=lambda item: item.seq)
 
 
 def recipient_of(loaded: Loaded) -> Recipient:
@@ -95,7 +111,7 @@ def recipient_of(loaded: Loaded) -> Recipient:
     return Recipient(wa_id=revealed(profile, "wa_id"), bsuid=revealed(profile, "bsuid"))
 
 
-def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now: datetime) -> None:
+def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now: datetime) -> outbox.Post:
     """Take a message for this run, in one commit with the header. Raises what the store raises for a lost race."""
     fields = {
         "state": MessageState.SENDING.value,
@@ -105,19 +121,22 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
         "resends": message.resends + resend,
         "due": due(message.pk, now + run.patience.stale),
     }
+    # A text is sent a second time only if no status of it came since it was read; those are not in the header.
+    unchanged_since = message.update_time if resend else None
     run.posted.discard(message.pk)  # an earlier send of it was refused: this claim is for another one
-    path = conversations.message_path(run.user_key, message.pk)
-    writes = header_writes(header, {}, events=(), attempt=run.attempt, now=now)
-    get_store().commit([*writes, Update(path, fields)])
     for name, value in fields.items():
         setattr(message, name, value)
+    events = [_event(message, EventType.SEND_UNCERTAIN, "sent_again", now=now)] if resend else []
+    writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
+    path = conversations.message_path(run.user_key, message.pk)
+    get_store().commit([*writes, Update(path, fields, last_update_time=unchanged_since)])
+    return outbox.Post()
 
 
-def post(run: Run, message: Message, recipient: Recipient) -> None:
-    """Send a message that this run has claimed, and record what became of it."""
+def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> bool:
+    """Send a message that this run has claimed, and record what became of it. Whether it needs no more attention."""
     run.posted.add(message.pk)
-    result = _send(run, message, recipient)
-    now = timezone.now()
+    result = _send(run, message, find_recipient)
     log.info(
         "message_sent" if isinstance(result, Accepted) else "message_not_sent",
         message_key=message.pk,
@@ -126,28 +145,26 @@ def post(run: Run, message: Message, recipient: Recipient) -> None:
         correlation_id=message.correlation_id,
     )
     if isinstance(result, Accepted):
-        _record_sent(run, message, result)
-        return
-    step = outbox.after_send(message, result, now=now, patience=run.patience)
-    header = conversations.get_header(run.user_key)
-    settle(run, header, message, step, now=now)
+        return _record_sent(run, message, result)
+    step = outbox.after_send(message, result, now=timezone.now(), patience=run.patience)
+    return _record_not_sent(run, message, step) and step.due_at is None
 
 
-def _send(run: Run, message: Message, recipient: Recipient) -> SendResult:
+def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> SendResult:
     try:
         content = content_from_document(message.type, message.text, message.payload)
         return run.client.send_response(
             phone_number_id=message.phone_number_id,
-            recipient=recipient,
+            recipient=find_recipient(),
             content=content,
             callback_data=f"{run.user_key}.{message.pk}",
         )
-    except (InvalidMessage, ValueError) as exc:  # nothing was sent, and never will be
+    except (PermanentError, ValueError) as exc:  # nothing was sent, and never will be
         alert("message_cannot_be_sent", message_key=message.pk, error=type(exc).__name__)
         return Rejected(code=0, error_class=ErrorClass.PERMANENT)
 
 
-def _record_sent(run: Run, message: Message, result: Accepted) -> None:
+def _record_sent(run: Run, message: Message, result: Accepted) -> bool:
     """Without the header: nothing about the conversation changes, and statuses write the same fields.
 
     Where the store does not answer, the message stays SENDING, turns stale, and its status tells that it was sent.
@@ -159,33 +176,72 @@ def _record_sent(run: Run, message: Message, result: Accepted) -> None:
         "provider_message_id": encrypt(result.provider_message_id, path=path, field="provider_message_id"),
         "provider_message_key": provider_key(result.provider_message_id),
     }
-    for _ in range(RECORD_TRIES):
+    for race in range(RECORD_TRIES):
         try:
             get_store().update(path, fields)
-            return
         except Unavailable:
-            log.warning("send_not_recorded", message_key=message.pk)
+            time.sleep(jitter(race))
+        else:
+            return True
+    log.warning("send_not_recorded", message_key=message.pk)
+    return False
+
+
+def _record_not_sent(run: Run, message: Message, step: outbox.Settle) -> bool:
+    """Races are lost to others' commits here, not to another send: what Meta answered is not forgotten over them.
+
+    Where it cannot be written the message stays SENDING and turns stale, as if nobody knew.
+    """
+    path = conversations.message_path(run.user_key, message.pk)
+    for race in range(RECORD_TRIES):
+        try:
+            loaded = load(run.user_key, [path])
+            stored = loaded.snapshots.get(path)
+            if loaded.header is None or stored is None or not _is_ours(run, Message.from_snapshot(stored)):
+                return True  # an earlier try was applied after all, or it was taken from us
+            settle(run, loaded.header, message, step, now=timezone.now())
+        except LOST_RACE:
+            time.sleep(jitter(race))
+        else:
+            return True
+    log.warning("refusal_not_recorded", message_key=message.pk)
+    return False
+
+
+def _is_ours(run: Run, stored: Message) -> bool:
+    return stored.state == MessageState.SENDING and stored.claimed_by == run.attempt
 
 
 def settle(run: Run, header: Conversation, message: Message, step: outbox.Settle, *, now: datetime) -> None:
     """Write a change of a message's state, with its audit event. Raises what the store raises for a lost race."""
+    update, events = settled(run.user_key, message, step, now=now)
+    writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
+    get_store().commit([*writes, update])
     if step.alert:
         alert(step.alert, message_key=message.pk)
-    fields = {
+
+
+def settled(user_key: str, message: Message, step: outbox.Settle, *, now: datetime) -> tuple[Update, list[Event]]:
+    """The write and the audit events of a change of a message's state, for a commit with the header."""
+    fields: dict[str, Any] = {
         "state": step.state.value,
         "due": due(message.pk, step.due_at) if step.due_at else DELETE_FIELD,
-    } | ({"errors": step.errors} if step.errors else {})
-    events = []
-    if step.event:
-        codes = [error["code"] for error in step.errors]
-        metadata = {"message_key": message.pk, "reason": step.reason, "codes": codes, "try": message.tries}
-        key = event_id(message.pk, step.event, str(message.tries), step.state)
-        events = [Event(key, EventType(step.event), "PYLOTO", now, {}, metadata, message.correlation_id)]
-    path = conversations.message_path(run.user_key, message.pk)
-    writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
-    get_store().commit([*writes, Update(path, fields)])
+    }
+    if step.errors:
+        fields["errors"] = step.errors
+    events = [_event(message, step.event, step.reason, now=now, errors=step.errors)] if step.event else []
+    return Update(conversations.message_path(user_key, message.pk), fields), events
 
 
-def seconds_until(at: datetime | None) -> timedelta | None:
-    """How long until then, never negative; None stays None."""
-    return max(at - timezone.now(), timedelta(0)) if at else None
+def _event(
+    message: Message, event: EventType, reason: str, *, now: datetime, errors: Sequence[dict[str, Any]] = ()
+) -> Event:
+    codes = [error["code"] for error in errors]
+    return Event(
+        event_id(message.pk, event, str(message.tries), reason),
+        event,
+        Actor.PYLOTO.value,
+        now,
+        metadata={"message_key": message.pk, "reason": reason, "codes": codes, "try": message.tries},
+        correlation_id=message.correlation_id,
+    )

@@ -1,20 +1,27 @@
 """Sessions at the edges. A turn applies the same rules in its own commit."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
 from conversations.models import Direction, Session
 from conversations.pipeline import plan_timeout
 from conversations.services.commits import plan_writes, reply_messages
+from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.stores import ConversationStore, SessionStore, load
 from profiles.models import UserProfile
 from profiles.services import profiles
 from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, get_store
+from pyloto.errors import PermanentError
+from pyloto.observability.alerts import alert
 from pyloto.privacy.hashing import digest
 
 log = structlog.get_logger(__name__)
+
+GRACE = timedelta(minutes=1)  # a message that was received before the limit is in the store by then
+UNREADABLE = (PermanentError, LookupError, TypeError, ValueError)
 
 
 class SessionManager:
@@ -31,18 +38,19 @@ class SessionManager:
         the next run looks again.
         """
         closed = []
-        while expired := self._sessions.find_expired(now):
-            done = [session for session in expired if self._close(session, now)]
-            closed += done
-            if len(done) < len(expired):  # the others would be found again and again
-                break
+        for session in self._sessions.find_expired(now - GRACE):
+            try:
+                if self._close(session, now):
+                    closed.append(session)
+            except UNREADABLE as exc:  # one bad session must not keep the others open for ever
+                alert("timeout_failed", session_id=session.pk, error=type(exc).__name__)
         return closed
 
     def _close(self, session: Session, now: datetime) -> bool:
         loaded = load(session.user_key, [profiles.path(session.user_key), self._sessions.path(session.pk)])
         header = loaded.header
         current = loaded.snapshots.get(self._sessions.path(session.pk))
-        waiting = self._conversations.open_items(session.user_key, limit=200)
+        waiting = self._conversations.open_items(session.user_key, limit=OPEN_ITEMS_MAX)
         if header is None or current is None or any(item.direction == Direction.IN for item in waiting):
             return False
         profile = loaded.snapshots.get(profiles.path(session.user_key))
@@ -65,7 +73,9 @@ class SessionManager:
             correlation_id="",
             claim=None,
         )
-        changes = {"out_seq": header.out_seq + len(replies)}
+        changes: dict[str, Any] = {"out_seq": header.out_seq + len(replies)}
+        if replies:
+            changes |= {"last_message_at": now, "last_message_preview": plan.replies[-1].text[:120]}
         writes = plan_writes(header, plan, replies, changes=changes, attempt=secrets.token_hex(8), now=now)
         if plan.profile:
             writes.append(profiles.write(session.user_key, dict(plan.profile)))

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
 
 from conversations.stores import ConversationStore
 from conversations.turn_lock import may_ring
+from pyloto.documents import Unavailable
 
 RING_AGAIN_SECONDS = 30  # each conversation is rung for at most this often
 
@@ -17,3 +21,17 @@ def find_still(*, now: datetime) -> Iterator[str]:
             seen.add(user_key)
             if may_ring(user_key, seconds=RING_AGAIN_SECONDS):
                 yield user_key
+
+
+def oldest_due_seconds(*, now: datetime) -> int:
+    """For how long the longest waiting message has been due; 0 when nothing is."""
+    oldest = ConversationStore().oldest_due(now)
+    return int((now - oldest).total_seconds()) if oldest else 0
+
+
+def check_oldest_due() -> dict[str, Any]:
+    """A number to watch in `/readyz`; it makes nobody unready, and a store that cannot be read is another's finding."""
+    try:
+        return {"oldest_due_seconds": oldest_due_seconds(now=timezone.now())}
+    except Unavailable:
+        return {}

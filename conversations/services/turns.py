@@ -1,11 +1,11 @@
 """A worker's run on one conversation: the messages that wait become one turn, its replies go out."""
 
-import random
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,26 +16,17 @@ from ai.models import Classification
 from ai.orchestrator import AIOrchestrator
 from ai.responses import ClassificationContext
 from ai.stores import ClassificationStore
-from conversations.models import Actor, Conversation, Direction, Message, MessageState, Session
+from conversations.models import Conversation, Direction, Message, MessageState, Session
+from conversations.outbox import SUPERSEDED, gives_way, window_is_open
 from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
-from conversations.services.commits import Claimant, plan_writes, reply_messages
-from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, work_outbox
+from conversations.services.commits import LOST_RACE, Claimant, jitter, plan_writes, reply_messages
+from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, work_outbox
 from conversations.stores import ConversationStore, Loaded, SessionStore, load
-from conversations.turn_lock import clear_attempts, count_attempt
 from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
 from profiles.identifiers import Sender
 from profiles.models import Identity, UserProfile
 from profiles.services import learn_from_senders, paths_to_attach, profiles, revealed
-from pyloto.documents import (
-    DELETE_FIELD,
-    AlreadyExists,
-    NotFound,
-    PreconditionFailed,
-    Unavailable,
-    Update,
-    Write,
-    get_store,
-)
+from pyloto.documents import DELETE_FIELD, Update, Write, get_store
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import bind_correlation_id
@@ -50,8 +41,8 @@ orchestrator = AIOrchestrator()
 
 TURN_MESSAGES_MAX = 100  # a commit holds 500 writes
 RACES_MAX = 10
+RUN_SECONDS = 20  # no race is entered after this: well below the task's time limit
 ATTEMPTS_MAX = 3
-LOST_RACE = (AlreadyExists, PreconditionFailed, NotFound, Unavailable)
 
 
 class TooManyRaces(TransientError):
@@ -64,12 +55,19 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> datetime | None
     After any failed commit the state is read again: what is found there, and the `attempt` on it, tell what was done.
     """
     run = Run(user_key=user_key, attempt=secrets.token_hex(8), client=client)
+    deadline = time.monotonic() + RUN_SECONDS
     for race in range(RACES_MAX):
         try:
-            return _process_once(run, first=race == 0)
+            next_at = _process_once(run, first=race == 0)
         except LOST_RACE as exc:
             log.info("turn_race_lost", user_key=user_key, error=type(exc).__name__)
-            time.sleep(random.uniform(0, 0.05 * 2 ** min(race, 5)))
+            if time.monotonic() > deadline:
+                break
+            time.sleep(jitter(race))
+        else:
+            run.turn_ended()  # its commit was applied, where only the answer was lost
+            return next_at
+    run.turn_ended()  # nothing is wrong with the turn: this try does not count
     raise TooManyRaces("the conversation kept changing")
 
 
@@ -78,26 +76,32 @@ def _process_once(run: Run, *, first: bool) -> datetime | None:
     items = conversations.open_items(run.user_key, limit=OPEN_ITEMS_MAX)
     inbound = sorted((item for item in items if item.direction == Direction.IN), key=lambda item: item.seq)
     outbound = [item for item in items if item.direction == Direction.OUT]
-    quiet_at = quiet_from(inbound, quiet=settings.TURN_QUIET_SECONDS, maximum=settings.TURN_MAX_SECONDS)
-    later = [quiet_at] if quiet_at and quiet_at > now else []
-    if inbound and not later:
+    sends_wait = bool(outbound)
+    later = []
+    starts_at = turn_starts_at(inbound, now=now, quiet=settings.TURN_QUIET_SECONDS, maximum=settings.TURN_MAX_SECONDS)
+    if starts_at and starts_at > now:
+        later.append(starts_at)
+    elif inbound:
         messages = inbound[:TURN_MESSAGES_MAX]
         bind_correlation_id(messages[-1].correlation_id)
-        outbound = take_turn(run, messages, outbound, now=now, first=first)
-        later = [now] if len(inbound) > len(messages) else []
-    if outbound and (outbox_at := work_outbox(run)):
+        sends_wait = take_turn(run, messages, outbound, now=now, first=first)
+        later += [now] if len(inbound) > len(messages) else []
+    if sends_wait and (outbox_at := work_outbox(run)):
         later.append(outbox_at)
     return min(later, default=None)
 
 
-def quiet_from(inbound: Sequence[Message], *, quiet: timedelta, maximum: timedelta) -> datetime | None:
+def turn_starts_at(
+    inbound: Sequence[Message], *, now: datetime, quiet: timedelta, maximum: timedelta
+) -> datetime | None:
     """When the customer will have paused long enough; None without messages. A tap waits for nothing."""
     if not inbound:
         return None
     newest, oldest = inbound[-1], inbound[0]
     if is_tap(newest):
-        return newest.received_at
-    return min(newest.received_at + quiet, oldest.received_at + maximum)
+        return now
+    at = min(newest.received_at + quiet, oldest.received_at + maximum)
+    return at if at <= now + maximum else now  # it came from a clock ahead of ours
 
 
 def is_tap(message: Message) -> bool:
@@ -121,19 +125,20 @@ class Context:
     now: datetime
 
 
-def take_turn(
-    run: Run, messages: list[Message], outbound: list[Message], *, now: datetime, first: bool
-) -> list[Message]:
-    """Answer the messages in one commit, and send the reply that it claimed. Returns what the outbox still holds."""
+def take_turn(run: Run, messages: list[Message], outbound: list[Message], *, now: datetime, first: bool) -> bool:
+    """Answer the messages in one commit, and send the reply that it claimed. Whether the outbox still holds something."""
+    run.count_try()
+    given_up = run.tries > ATTEMPTS_MAX
     context = _read(run, messages, now)
-    run.tries = run.tries or count_attempt(run.user_key)
     turn_id = digest("turn", run.user_key, *(message.pk for message in messages))
-    if run.tries > ATTEMPTS_MAX:
+    classification, plan = _plan_failure(context, turn_id) if given_up else _plan(context, turn_id)
+    if given_up:
         alert("turn_given_up", conversation_id=context.header.conversation_id, tries=run.tries)
-        classification, plan = None, _plan_failure(context, turn_id)
-    else:
-        classification, plan = _plan(context, turn_id)
-    blocking = [message for message in outbound if not _gives_way(message)]
+    elif plan.replies and first:
+        _show_read(run, messages[-1])
+    changes = _header_changes(context, plan)
+    waiting = [message for message in outbound if not gives_way(message)]
+    may_send = not waiting and window_is_open(changes["last_user_at"], now)
     replies = reply_messages(
         context.header,
         plan,
@@ -141,14 +146,11 @@ def take_turn(
         now=now,
         phone_number_id=messages[-1].phone_number_id,
         correlation_id=messages[-1].correlation_id,
-        claim=None if blocking else Claimant(run.attempt, stale_at=now + run.patience.stale),
+        claim=Claimant(run.attempt, stale_at=now + run.patience.stale) if may_send else None,
     )
-    writes = _writes(run, context, plan, turn_id, replies, classification)
-    writes += [_cancelled(run, message) for message in outbound if _gives_way(message)]
-    if plan.replies and first:
-        _show_read(run, messages[-1])
-    get_store().commit(writes)
-    clear_attempts(run.user_key)
+    superseded = [message for message in outbound if gives_way(message)]
+    get_store().commit(_writes(run, context, plan, turn_id, replies, classification, changes, superseded))
+    run.turn_ended()
     log.info(
         "turn_done",
         conversation_id=context.header.conversation_id,
@@ -158,9 +160,8 @@ def take_turn(
         outcome=plan.outcome,
     )
     claimed = [message for message in replies if message.state == MessageState.SENDING]
-    for message in claimed:
-        post(run, message, _recipient(context))
-    return [*blocking, *(message for message in replies if message not in claimed)]
+    unsent = [message for message in claimed if not post(run, message, partial(_recipient, context))]
+    return bool(waiting or unsent or len(replies) > len(claimed))
 
 
 def _read(run: Run, messages: list[Message], now: datetime) -> Context:
@@ -230,9 +231,21 @@ def _writes(
     turn_id: str,
     replies: list[Message],
     classification: Classification | None,
+    changes: dict[str, Any],
+    superseded: list[Message],
 ) -> list[Write]:
-    changes = _header_changes(context, replies)
-    writes = plan_writes(context.header, plan, replies, changes=changes, attempt=run.attempt, now=context.now)
+    cancelled = [settled(run.user_key, message, SUPERSEDED, now=context.now) for message in superseded]
+    writes = plan_writes(
+        context.header,
+        plan,
+        replies,
+        changes=changes,
+        attempt=run.attempt,
+        now=context.now,
+        correlation_id=context.messages[-1].correlation_id,
+        events=[event for _, events in cancelled for event in events],
+    )
+    writes += [update for update, _ in cancelled]
     writes += learn_from_senders(
         user_key=run.user_key,
         profile=context.profile,
@@ -260,28 +273,19 @@ def _writes(
     return writes
 
 
-def _header_changes(context: Context, replies: list[Message]) -> dict[str, Any]:
-    header, newest = context.header, context.messages[-1]
+def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
+    """The header's bookkeeping: what the list of conversations shows and the claims check."""
+    header, newest, replies = context.header, context.messages[-1], plan.replies
     last_user_at = max(message.timestamp for message in context.messages)
-    last = replies[-1] if replies else newest
+    preview = replies[-1].text if replies else newest.text or f"[{newest.type}]"
     return {
         "phone_number_id": newest.phone_number_id,
         "last_user_at": max(last_user_at, header.last_user_at or last_user_at),
         "last_message_at": context.now if replies else newest.received_at,
-        "last_message_preview": (last.text or f"[{last.type}]")[:120],
+        "last_message_preview": preview[:120],
         "unread": header.unread + len(context.messages),
         "out_seq": header.out_seq + len(replies),
     }
-
-
-def _gives_way(message: Message) -> bool:
-    """A bot's message of which nobody knows whether it arrived: the newer turn speaks in its place."""
-    return message.state == MessageState.UNKNOWN and message.actor == Actor.PYLOTO and not message.status_at
-
-
-def _cancelled(run: Run, message: Message) -> Write:
-    fields = {"state": MessageState.CANCELLED.value, "due": DELETE_FIELD}
-    return Update(conversations.message_path(run.user_key, message.pk), fields)
 
 
 def _recipient(context: Context) -> Recipient:
@@ -300,8 +304,8 @@ def _show_read(run: Run, message: Message) -> None:
         run.client.mark_read(phone_number_id=message.phone_number_id, provider_message_id=wamid, typing=True)
 
 
-def _plan_failure(context: Context, turn_id: str) -> TurnPlan:
-    return plan_failure(
+def _plan_failure(context: Context, turn_id: str) -> tuple[None, TurnPlan]:
+    return None, plan_failure(
         conversation=context.header,
         session=context.session,
         profile=context.profile,

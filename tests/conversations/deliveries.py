@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,9 @@ from django.test import Client
 def text_message(
     wamid: str, body: str, *, wa_id: str = "5542999990001", bsuid: str = "", **fields: Any
 ) -> dict[str, Any]:
-    message = {"id": wamid, "from": wa_id, "timestamp": "1790000000", "type": "text", "text": {"body": body}}
+    """Sent just now, unless `fields` says otherwise."""
+    sent_at = str(int(time.time()))
+    message = {"id": wamid, "from": wa_id, "timestamp": sent_at, "type": "text", "text": {"body": body}}
     return message | ({"from_user_id": bsuid} if bsuid else {}) | fields
 
 
