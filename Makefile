@@ -34,7 +34,8 @@ smoke-firestore: .venv/installed-dev
 
 # Installed again only where the requirements changed.
 .venv/installed: requirements.txt | .venv
-	$(PIP) -r requirements.txt
+	@echo "Instalando as dependências (só quando mudam)…"
+	@$(PIP) -r requirements.txt
 	@touch $@
 
 .venv/installed-dev: requirements.txt requirements-dev.txt | .venv
@@ -44,4 +45,4 @@ smoke-firestore: .venv/installed-dev
 .venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Pyloto needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Debian and Ubuntu: apt install python3-venv"; exit 1; }
