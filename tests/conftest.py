@@ -9,6 +9,9 @@ import redis
 from django.conf import settings
 
 from pyloto.documents import DocumentStore, use_store
+from pyloto.documents.indexes import undeclared
+from pyloto.documents.recorder import RecordingStore
+from pyloto.documents.shapes import SHAPES
 from pyloto.processes import Runner
 from tests.lab import emulator
 from tests.lab.valkey import start_valkey
@@ -43,12 +46,20 @@ def firestore_emulator(runner: Runner) -> Iterator[emulator.FirestoreEmulator]:
         yield running
 
 
+def _watched(store: DocumentStore) -> Iterator[DocumentStore]:
+    """Put the store in place. A query that the product asks of it and that no index is listed for fails the test."""
+    recording = RecordingStore(store)
+    with use_store(recording):
+        yield store
+    missing = undeclared(recording.shapes, SHAPES)
+    assert not missing, f"list these queries in pyloto/documents/shapes.py: {missing}"
+
+
 @pytest.fixture
 def embedded_store() -> Iterator[DocumentStore]:
     from pyloto.documents.embedded import EmbeddedStore
 
-    with use_store(EmbeddedStore()) as store:
-        yield store
+    yield from _watched(EmbeddedStore())
 
 
 @pytest.fixture
@@ -56,8 +67,7 @@ def firestore_store(firestore_emulator: emulator.FirestoreEmulator) -> Iterator[
     from pyloto.documents.firestore import FirestoreStore
 
     firestore_emulator.clear()
-    with use_store(FirestoreStore(project=firestore_emulator.project, database="(default)")) as store:
-        yield store
+    yield from _watched(FirestoreStore(project=firestore_emulator.project, database="(default)"))
 
 
 @pytest.fixture(params=["embedded", "firestore"])

@@ -106,9 +106,9 @@ def _mode(mode: str) -> dict[str, str]:
 
 
 def undeclared(issued: Iterable[Shape], declared: Iterable[Shape]) -> list[Shape]:
-    """The shapes of the issued queries whose indexes the declared ones do not bring."""
-    known = set(declared)
-    return sorted(set(issued) - known)
+    """The shapes that Firestore would refuse with the indexes of the declared ones."""
+    known = {index for shape in declared for index in required(shape)}
+    return sorted(shape for shape in issued if required(shape) - known)
 
 
 def main() -> None:
