@@ -212,7 +212,7 @@ class Quarantined(DocumentModel):
     store_name = "QuarantineStore"
 
     body = models.TextField("conteúdo (cifrado)", default="")
-    file = models.CharField("arquivo (cifrado)", max_length=100, default="")  # in the default storage, where body is empty
+    file = models.CharField("arquivo (cifrado)", max_length=100, default="")  # its name, where body is empty
     size_bytes = models.IntegerField("tamanho em bytes")
     reason = models.CharField("motivo", max_length=200)
     correlation_id = models.CharField("correlação", max_length=64, default="")
