@@ -78,7 +78,6 @@ class ConversationAdmin(DocumentAdmin):
     list_display = ("customer", "mode_label", "last_message", "responsible", "short_id")
     list_filter = ("mode",)
     ordering = ("-last_message_at",)
-    link_lookups = ("conversation_id",)
 
     def prepare_rows(self, rows: list[Any]) -> None:
         """Names stand in the profiles: one more read for the whole page."""

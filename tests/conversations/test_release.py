@@ -9,9 +9,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from audit import verify
+from audit.stores import AuditLogStore
 from conversations.models import Conversation, Handoff, Mode
 from conversations.services.release import TRIES, NotWithHuman, ReleaseContended, release_to_bot
-from pyloto.documents import DocumentStore, PreconditionFailed, Query, Unavailable, Update, Write, get_store, use_store
+from pyloto.documents import DocumentStore, PreconditionFailed, Unavailable, Update, Write, get_store, use_store
 from tests.conversations import chat_data as data
 
 LATER = data.NOON + timedelta(hours=1)
@@ -27,8 +28,7 @@ def header() -> dict[str, Any]:
 
 
 def trail() -> list[dict[str, Any]]:
-    query = Query("audit_logs", where=(("conversation_id", "==", "ana-conversation"),), order_by=(("seq", "asc"),))
-    return [snapshot.data | {"id": snapshot.id} for snapshot in get_store().query(query)]
+    return [event.to_document() | {"id": event.pk} for event in AuditLogStore().trail("ana-conversation")]
 
 
 class Interfering:

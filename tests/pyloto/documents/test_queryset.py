@@ -1,23 +1,32 @@
 """What the admin asks of documents: filters, pages, and nothing that a store could not answer."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.core.exceptions import FieldError
 from django.db import NotSupportedError
 from django.db.models import Q
 
 from conversations.models import Conversation, Mode
-from pyloto.documents import DocumentStore
+from pyloto.documents import DocumentStore, use_store
 from pyloto.documents.queryset import BadCursor, DocumentQuerySet
 from tests.conversations.chat_data import NOON, conversation
 
 ALL = DocumentQuerySet(Conversation)
 
 
+@pytest.fixture
+def plain(store: DocumentStore) -> Iterator[DocumentStore]:
+    """Both stores; the questions of these tests are nobody's, so that they need no index."""
+    with use_store(store):
+        yield store
+
+
 def ids(queryset):
     return [row.pk for row in queryset]
 
 
-def test_filters_and_order_reach_the_store(store: DocumentStore):
+def test_filters_and_order_reach_the_store(plain: DocumentStore):
     conversation("a", mode=Mode.BOT)
     conversation("b", mode=Mode.HUMAN, last_message_at=NOON.replace(hour=16))
     conversation("c", mode=Mode.HUMAN)
@@ -25,7 +34,7 @@ def test_filters_and_order_reach_the_store(store: DocumentStore):
     assert ids(ALL.filter(last_message_at__gt=NOON).order_by("last_message_at")) == ["b"]
 
 
-def test_alternatives_of_one_field_become_one_question(store: DocumentStore):
+def test_alternatives_of_one_field_become_one_question(plain: DocumentStore):
     for number, mode in enumerate(Mode):
         conversation(f"u{number}", mode=mode)
     either = ALL.filter(Q(mode__exact="BOT") | Q(mode__in=["HUMAN"]))
@@ -52,7 +61,7 @@ def test_unknown_fields_and_lookups_are_errors(lookup: str):
         ALL.filter(**{lookup: "x"})
 
 
-def test_documents_are_read_by_their_ids(store: DocumentStore):
+def test_documents_are_read_by_their_ids(plain: DocumentStore):
     for user_key in "abc":
         conversation(user_key, mode=Mode.BOT if user_key == "b" else Mode.HUMAN)
     assert ids(ALL.filter(pk__in=["c", "a", "nobody", "b/messages/m"])) == ["c", "a"]
@@ -62,7 +71,7 @@ def test_documents_are_read_by_their_ids(store: DocumentStore):
         ALL.get(pk="nobody")
 
 
-def test_pages_follow_each_other_without_overlap(store: DocumentStore):
+def test_pages_follow_each_other_without_overlap(plain: DocumentStore):
     for number in range(7):
         conversation(f"u{number}")  # all at the same time: the id settles the order
     queryset = ALL.order_by("-last_message_at")
