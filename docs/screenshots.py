@@ -9,6 +9,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -20,6 +21,7 @@ IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 1360, 860
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 DEMO_CUSTOMERS = 30
+SECONDS_TO_READ = 1.3
 NAME = "Mariana Kowalski"
 OPENING = "Oi, boa tarde! Quero um sistema para a minha padaria"
 ANSWERS = {  # by the field that is asked for
@@ -76,6 +78,9 @@ def talk(phones: Phones) -> str:
         asked = next((f.name for f in FLOWS["CUSTOM_SOFTWARE"].fields if f.question in last["text"]), None)
         if asked is None:
             return customer_id
+        time.sleep(
+            SECONDS_TO_READ
+        )  # WhatsApp's times are whole seconds: who answers at once would stand before the question
         button = next((b for b in last.get("buttons", ()) if b["title"] == ANSWERS[asked]), None)
         if button:
             phones.post(f"customers/{customer_id}/messages", type="button_reply", **button)
