@@ -1,0 +1,127 @@
+"""Sends that Meta refuses, and sends that nobody may make."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from audit import EventType
+from conversations.whatsapp.client import NotSent, Rejected
+from conversations.whatsapp.errors import ErrorClass
+from pyloto.documents import Update
+
+from .customer import Customer
+
+RATE_LIMIT = Rejected(130429, ErrorClass.RETRY)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("answer", [RATE_LIMIT, NotSent("ConnectTimeoutError")])
+def test_a_retryable_refusal_is_sent_again_later(customer: Customer, clock: Any, answer: Any) -> None:
+    customer.outside.answers = [answer]
+    next_at = customer.writes("oi").is_served()
+    assert customer.states == ["QUEUED"]
+    assert next_at is not None
+    assert timedelta(0) < next_at - timezone.now() <= timedelta(seconds=2)
+    customer.is_served()
+    assert len(customer.outside.sent) == 1  # not before its time
+    assert customer.is_served_after(clock, timedelta(seconds=3)) is None
+    assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
+    assert not customer.events(EventType.SEND_FAILED)
+
+
+def test_each_refusal_makes_the_wait_longer(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [Rejected(131056, ErrorClass.RETRY)] * 3
+    customer.writes("oi").is_served()
+    customer.is_served_after(clock, timedelta(seconds=5))
+    next_at = customer.is_served_after(clock, timedelta(seconds=17))
+    assert next_at is not None
+    assert round((next_at - timezone.now()).total_seconds()) == 64
+    assert customer.replies[0].tries == 3
+
+
+def test_a_permanent_refusal_is_failed_with_its_code_and_audited(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
+    assert customer.writes("oi").is_served() is None
+    [reply] = customer.replies
+    assert (reply.state, reply.errors) == ("FAILED", [{"code": 131026, "title": "PERMANENT"}])
+    [event] = customer.events(EventType.SEND_FAILED)
+    assert event["metadata"] == {"message_key": reply.pk, "reason": "PERMANENT", "codes": [131026], "try": 1}
+    assert customer.is_served_after(clock, 5 * MINUTE) is None
+    assert len(customer.outside.sent) == 1
+
+
+def test_the_next_message_is_answered_after_a_permanent_refusal(customer: Customer) -> None:
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
+    customer.writes("oi").is_served()
+    customer.writes("Onde fica a empresa?").is_served()
+    assert customer.states == ["FAILED", "SENT"]
+
+
+def test_replies_leave_in_their_order(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [RATE_LIMIT]
+    customer.writes("oi").is_served()
+    customer.writes("Onde fica a empresa?").is_served()
+    assert (customer.states, len(customer.outside.sent)) == (["QUEUED", "QUEUED"], 1)
+    customer.is_served_after(clock, timedelta(seconds=3))
+    assert customer.states == ["SENT", "SENT"]
+    assert [sent.callback_data.partition(".")[2] for sent in customer.outside.sent[1:]] == [
+        reply.pk for reply in customer.replies
+    ]
+
+
+def test_a_broken_channel_calls_a_person_and_keeps_the_reply(
+    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts: list[str] = []
+    monkeypatch.setattr("conversations.services.delivery.alert", lambda event, **ids: alerts.append(event))
+    customer.outside.answers = [Rejected(190, ErrorClass.CHANNEL_BROKEN)]
+    customer.writes("oi").is_served()
+    assert (alerts, customer.states) == (["whatsapp_channel_broken"], ["QUEUED"])
+    customer.is_served_after(clock, 2 * MINUTE)
+    assert customer.states == ["SENT"]
+
+
+def test_a_message_that_is_a_day_old_is_answered_by_nobody(customer: Customer) -> None:
+    """Meta would refuse it: free text passes only within 24 hours of the customer's own."""
+    yesterday = str(int((timezone.now() - timedelta(hours=25)).timestamp()))
+    customer.sends({"text": {"body": "oi"}, "timestamp": yesterday}).is_served()
+    [reply] = customer.replies
+    assert (reply.state, reply.errors[0]["code"], customer.outside.sent) == ("FAILED", 131047, [])
+    assert customer.events(EventType.SEND_FAILED)[0]["metadata"]["reason"] == "window_closed"
+
+
+def test_a_queued_reply_does_not_outlive_the_window(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [RATE_LIMIT]
+    customer.writes("oi").is_served()
+    customer.is_served_after(clock, timedelta(hours=25))
+    assert (customer.states, len(customer.outside.sent)) == (["FAILED"], 1)
+
+
+def test_a_queued_reply_waits_while_the_bot_is_paused(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [RATE_LIMIT]
+    customer.writes("oi").is_served()
+    customer.store.inner.set("controls/bot", {"paused": True})
+    next_at = customer.is_served_after(clock, 2 * MINUTE)
+    assert next_at is not None
+    assert next_at - timezone.now() > timedelta(seconds=30)  # no ring a second, as long as the pause lasts
+    customer.store.inner.set("controls/bot", {"paused": False})
+    customer.is_served_after(clock, 2 * MINUTE)
+    assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
+
+
+def test_a_queued_reply_of_an_earlier_owner_is_cancelled(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [RATE_LIMIT]
+    customer.writes("oi").is_served()
+    customer.store.inner.commit([Update(f"conversations/{customer.user_key}", {"owner_epoch": 7})])
+    customer.is_served_after(clock, MINUTE)
+    assert (customer.states, len(customer.outside.sent)) == (["CANCELLED"], 1)
+
+
+def test_a_reply_to_nowhere_fails_and_blocks_nothing(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [RATE_LIMIT]
+    customer.writes("oi").is_served()
+    customer.store.inner.commit([Update(f"user_profiles/{customer.user_key}", {"wa_id": "not ours", "bsuid": None})])
+    assert customer.is_served_after(clock, MINUTE) is None
+    assert (customer.states, len(customer.outside.sent)) == (["FAILED"], 1)

@@ -1,0 +1,117 @@
+"""The job that closes the sessions of customers who went silent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from audit import EventType
+from conversations.models import Mode
+from conversations.services import sessions
+from conversations.services.sessions import SessionManager
+from conversations.tasks import check_session_timeouts
+from pyloto.documents import PreconditionFailed, Update
+from tests.lab.faulty_store import Fault
+
+from .customer import Customer
+from .outside import Outside
+
+IDLE = timedelta(minutes=32)  # the limit of 30 min, and what the job leaves for slow deliveries
+LEAD = (
+    "Preciso de um sistema sob medida",
+    "Empresa",
+    "Controlamos o estoque em planilhas",
+    "Cadastro de produtos e relatórios",
+    "Umas 20 pessoas",
+    "Ponta Grossa - PR",
+    "Em três meses",
+)
+
+
+def test_an_idle_session_is_closed_without_a_word(customer: Customer, clock: Any) -> None:
+    customer.writes("oi").is_served()
+    clock.shift(IDLE)
+    assert check_session_timeouts() == "Closed 1 sessions"
+    [session] = customer.sessions
+    assert (session.status, session.outcome, session.expires_at) == ("CLOSED", "SCHEDULED_FOLLOWUP", None)
+    assert (customer.header.session_id, len(customer.outside.sent)) == (None, 1)
+    assert len(customer.events(EventType.SESSION_ABANDONED)) == len(customer.events(EventType.SESSION_CLOSED)) == 1
+
+
+def test_running_it_twice_does_no_harm(customer: Customer, clock: Any) -> None:
+    customer.writes("oi").is_served()
+    clock.shift(IDLE)
+    check_session_timeouts()
+    length = len(customer.trail())
+    assert check_session_timeouts() == "Closed 0 sessions"
+    assert len(customer.trail()) == length
+
+
+def test_a_session_within_its_limits_is_left_alone(customer: Customer, clock: Any) -> None:
+    customer.writes("oi").is_served()
+    clock.shift(timedelta(minutes=29))
+    assert check_session_timeouts() == "Closed 0 sessions"
+    assert customer.session.status == "ACTIVE"
+
+
+def test_a_complete_lead_goes_to_a_person_who_is_announced(customer: Customer, clock: Any) -> None:
+    for text in LEAD:
+        customer.writes(text).is_served()
+    assert customer.session.status == "ACTIVE"
+    clock.shift(IDLE)
+    check_session_timeouts()
+    [handoff] = customer.handoffs
+    assert (handoff.status, customer.header.mode, customer.states[-1]) == ("OPEN", Mode.WAITING_HUMAN, "QUEUED")
+    customer.is_served()
+    assert customer.states[-1] == "SENT"
+    assert customer.header.last_message_preview == customer.replies[-1].text[:120]
+
+
+def test_a_conversation_with_open_messages_is_its_workers(customer: Customer, clock: Any) -> None:
+    customer.writes("oi").is_served()
+    clock.shift(timedelta(minutes=29))
+    customer.writes("ainda estou aqui")  # nobody has looked at it yet
+    clock.shift(timedelta(minutes=5))
+    assert check_session_timeouts() == "Closed 0 sessions"
+    customer.is_served()
+    assert [session.status for session in customer.sessions] == ["ACTIVE"]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["the worker's", "a refused commit"])
+def test_who_loses_the_race_looks_again_at_the_next_run(customer: Customer, clock: Any, lost: bool) -> None:
+    customer.writes("oi").is_served()
+    clock.shift(IDLE)
+    if lost:
+        customer.store.commit_faults.append(Fault(PreconditionFailed("header")))
+    else:
+        customer.store.before_commits.append(lambda: customer.writes("voltei").is_served())
+    assert check_session_timeouts() == "Closed 0 sessions"
+    assert customer.trail()
+    assert check_session_timeouts() == f"Closed {int(lost)} sessions"
+    assert [session.status for session in customer.sessions] == ["CLOSED"] if lost else ["CLOSED", "ACTIVE"]
+
+
+def test_one_bad_session_keeps_no_other_open(customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    customer.writes("oi").is_served()
+    other = Customer(customer.store, Outside(), wa_id="5542999990002")
+    other.writes("oi").is_served()
+    customer.store.inner.commit([Update(f"sessions/{customer.session.pk}", {"intents": [{"intent": "broken"}]})])
+    clock.shift(IDLE)
+    assert check_session_timeouts() == "Closed 1 sessions"
+    assert (customer.session.status, other.session.status) == ("ACTIVE", "CLOSED")
+
+
+def test_those_left_open_do_not_hide_the_others(
+    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a page of them; here a page is one session."""
+    find_expired = sessions.SessionStore.find_expired
+    monkeypatch.setattr(sessions.SessionStore, "find_expired", lambda self, now: find_expired(self, now, page=1))
+    busy, idle = customer, Customer(customer.store, Outside(), wa_id="5542999990002")
+    busy.writes("oi").is_served()
+    idle.writes("oi").is_served()
+    busy.writes("ainda estou aqui")
+    clock.shift(IDLE)
+    closed = SessionManager().check_timeouts(now=timezone.now())
+    assert [session.user_key for session in closed] == [idle.user_key]
