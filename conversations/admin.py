@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from profiles.models import UserProfile
-from pyloto.documents.admin import DocumentAdmin
+from pyloto.documents.admin import DocumentAdmin, short_time
 from pyloto.documents.queryset import DocumentQuerySet
 
 from .intents import Intent, Outcome
@@ -21,7 +21,7 @@ from .models import Conversation, Handoff, Mode, Quarantined, Session
 from .services.chat import Chat, load_chat
 from .services.release import NotWithHuman, ReleaseContended, release_to_bot
 from .templatetags.conversation_labels import answers
-from .transcript import day_name
+from .transcript import day_name, preview_of
 
 MODE_COLOURS = {Mode.BOT.label: "info", Mode.WAITING_HUMAN.label: "warning", Mode.HUMAN.label: "success"}
 SESSION_COLOURS = {Session.Status.ACTIVE.label: "success", Session.Status.CLOSED.label: ""}
@@ -88,7 +88,7 @@ class ConversationAdmin(DocumentAdmin):
     @display(description="cliente", header=True)
     def customer(self, conversation: Any) -> list[str]:
         name = conversation.profile.name if conversation.profile else ""
-        return [name or "Cliente sem nome", conversation.last_message_preview or "-", initials(name)]
+        return [name or "Cliente sem nome", preview_of(conversation), initials(name)]
 
     @display(description="quem responde", label=MODE_COLOURS)
     def mode_label(self, conversation: Conversation) -> str:
@@ -166,7 +166,7 @@ class ConversationAdmin(DocumentAdmin):
 
 @admin.register(Session)
 class SessionAdmin(DocumentAdmin):
-    list_display = ("started_at", "status_label", "intents_label", "outcome_label", "closed_at", "conversation")
+    list_display = ("started", "status_label", "intents_label", "outcome_label", "closed", "conversation")
     list_filter = ("status",)
     ordering = ("-started_at",)
     fields = (
@@ -177,6 +177,14 @@ class SessionAdmin(DocumentAdmin):
     @display(description="situação", label=SESSION_COLOURS)
     def status_label(self, session: Session) -> str:
         return label_of(Session.Status, session.status)
+
+    @display(description="início")
+    def started(self, session: Session) -> str:
+        return short_time(session.started_at)
+
+    @display(description="fim")
+    def closed(self, session: Session) -> str:
+        return short_time(session.closed_at)
 
     @display(description="intenções")
     def intents_label(self, session: Session) -> str:
@@ -230,6 +238,14 @@ class HandoffAdmin(DocumentAdmin):
     def intent_label(self, handoff: Handoff) -> str:
         return label_of(Intent, handoff.intent_primary)
 
+    @display(description="aberto em")
+    def opened(self, handoff: Handoff) -> str:
+        return short_time(handoff.opened_at)
+
+    @display(description="responder até")
+    def answer_by(self, handoff: Handoff) -> str:
+        return short_time(handoff.target_at)
+
     @display(description="qualificação", label=QUALIFICATION_COLOURS)
     def qualification(self, handoff: Handoff) -> str:
         return label_of(Handoff.Qualification, handoff.qualification_level)
@@ -273,9 +289,13 @@ class HandoffAdmin(DocumentAdmin):
 
 @admin.register(Quarantined)
 class QuarantinedAdmin(DocumentAdmin):
-    list_display = ("received_at", "reason", "size_bytes", "correlation_id")
+    list_display = ("received", "reason", "size_bytes", "correlation_id")
     ordering = ("-received_at",)
     fields = ("received_at", "reason", "size_bytes", "correlation_id")
+
+    @display(description="recebida em")
+    def received(self, quarantined: Quarantined) -> str:
+        return short_time(quarantined.received_at)
 
 
 def labels_of(intents: list[Any]) -> str:

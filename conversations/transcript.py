@@ -1,13 +1,15 @@
 """A conversation as people read it: from messages to the bubbles of the chat view. Pure, in plain Portuguese."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.text import Truncator
 
-from .models import Actor, Direction, Message, MessageState
+from .models import Actor, Conversation, Direction, Message, MessageState
 
 DELIVERED = ("played", "read", "delivered")  # Meta's statuses that prove an arrival, the highest first
 
@@ -27,6 +29,8 @@ MEDIA = {  # by Meta's type: the symbol, and what it is
     "edit": ("edit", "O cliente corrigiu uma mensagem"),
     "unsupported": ("help", "Tipo de mensagem sem suporte"),
 }
+PREVIEWS = {"reaction": "Reação", **{kind: words for kind, (_, words) in MEDIA.items()}}
+PREVIEW_LENGTH = 80
 TEXT_TYPES = {"text", "interactive", "button"}
 
 MONTHS = (
@@ -165,6 +169,14 @@ def delivery_of(message: Message) -> Delivery:
         case MessageState.SENDING:
             return Delivery("Enviando")
     return Delivery("Na fila")
+
+
+def preview_of(header: Conversation) -> str:
+    """The last message in a few words. Of one without text the header holds its type in brackets."""
+    preview = header.last_message_preview
+    if re.fullmatch(r"\[\w+\]", preview):
+        return PREVIEWS.get(preview[1:-1], MEDIA["unsupported"][1])
+    return Truncator(preview).chars(PREVIEW_LENGTH)
 
 
 def day_name(day: date, today: date) -> str:

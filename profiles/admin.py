@@ -3,7 +3,7 @@
 from django.contrib import admin
 from unfold.decorators import display
 
-from pyloto.documents.admin import DocumentAdmin
+from pyloto.documents.admin import DocumentAdmin, short_time
 from pyloto.privacy.masking import mask_phone
 
 from .models import UserProfile
@@ -12,7 +12,7 @@ from .services import revealed
 
 @admin.register(UserProfile)
 class UserProfileAdmin(DocumentAdmin):
-    list_display = ("display_name", "masked_phone", "city", "business_name", "last_interaction")
+    list_display = ("display_name", "masked_phone", "city", "business_name", "last_seen")
     ordering = ("-last_interaction",)
     fields = (
         "display_name", "masked_phone", "city", "is_business", "business_name", "role", "lead_score", "qualification_level",
@@ -27,3 +27,7 @@ class UserProfileAdmin(DocumentAdmin):
     def masked_phone(self, profile: UserProfile) -> str:
         phone = revealed(profile, "phone")
         return mask_phone(phone) if phone else "Sem telefone"
+
+    @display(description="última interação")
+    def last_seen(self, profile: UserProfile) -> str:
+        return short_time(profile.last_interaction)

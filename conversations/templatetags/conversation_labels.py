@@ -11,6 +11,8 @@ from django.utils.safestring import SafeString
 from conversations.answers import UNKNOWN
 from conversations.flows import find_flow
 from conversations.intents import Intent
+from conversations.models import Conversation
+from conversations.transcript import preview_of
 
 register = template.Library()
 
@@ -20,6 +22,11 @@ BOLD = re.compile(r"\*(\S(?:[^*\n]*\S)?)\*")  # as WhatsApp shows it
 @register.filter
 def intent_label(code: str) -> str:
     return str(dict(Intent.choices).get(code, code))
+
+
+@register.filter
+def preview(header: Conversation) -> str:
+    return preview_of(header)
 
 
 @register.filter

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
@@ -9,6 +10,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -109,6 +111,11 @@ class DocumentAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def short_time(at: datetime | None) -> str:
+    """Local day and time, short enough for a list."""
+    return f"{timezone.localtime(at):%d/%m/%Y %H:%M}" if at else "-"
 
 
 def pretty_json(value: Any) -> SafeString:

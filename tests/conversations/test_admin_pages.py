@@ -113,6 +113,14 @@ def test_conversations_are_listed_by_their_last_message_and_filtered_by_mode(
     assert "Ana" not in html
 
 
+def test_a_last_message_without_text_is_named(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation(last_message_preview="[reaction]")
+    data.conversation("rui", last_message_preview="[invented]")
+    html = admin_client.get("/admin/conversations/conversation/").content.decode()
+    assert "Reação" in html
+    assert "Tipo de mensagem sem suporte" in html
+
+
 def test_long_lists_come_in_pages(admin_client: Client, embedded_store: DocumentStore):
     data.audit_events(count=60)
     first = admin_client.get("/admin/audit/auditevent/?conversation_id=ana-conversation")
