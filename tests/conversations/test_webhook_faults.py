@@ -169,8 +169,9 @@ def no_redis(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.
         settings.REDIS_URL = url
         from pyloto.celery import app
 
-        monkeypatch.setattr(app.conf, "broker_url", url)
+        # In this order: without a value of its own the write URL reads as the other, and would be put back as `url`.
         monkeypatch.setattr(app.conf, "broker_write_url", url)
+        monkeypatch.setattr(app.conf, "broker_url", url)
         monkeypatch.setattr(doorbell, "_connection", None)
         monkeypatch.setattr(doorbell, "_broken_until", 0.0)
         yield
