@@ -15,6 +15,9 @@ from .outside import Outside
 
 POISON = "mensagem que derruba o turno"
 
+# Nothing here depends on the adapter; the emulator takes four times as long.
+pytestmark = pytest.mark.parametrize("store", ["embedded"], indirect=True)
+
 
 class Broken(RuntimeError):
     pass

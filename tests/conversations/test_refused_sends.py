@@ -16,6 +16,9 @@ from .customer import Customer
 RATE_LIMIT = Rejected(130429, ErrorClass.RETRY)
 MINUTE = timedelta(minutes=1)
 
+# Nothing here depends on the adapter; the emulator takes four times as long.
+pytestmark = pytest.mark.parametrize("store", ["embedded"], indirect=True)
+
 
 @pytest.mark.parametrize("answer", [RATE_LIMIT, NotSent("ConnectTimeoutError")])
 def test_a_retryable_refusal_is_sent_again_later(customer: Customer, clock: Any, answer: Any) -> None:
