@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
 
 from audit import verify
 from audit.stores import AuditLogStore
@@ -14,6 +15,7 @@ from conversations.models import Conversation, Handoff, Mode
 from conversations.services.release import TRIES, NotWithHuman, ReleaseContended, release_to_bot
 from pyloto.documents import DocumentStore, PreconditionFailed, Unavailable, Update, Write, get_store, use_store
 from tests.conversations import chat_data as data
+from tests.conversations.customer import Customer
 
 LATER = data.NOON + timedelta(hours=1)
 URL = "/admin/conversations/conversation/ana/release/"
@@ -142,3 +144,14 @@ def test_only_a_post_by_somebody_with_the_permission_counts(client: Client, embe
     assert header()["mode"] == Mode.WAITING_HUMAN
     assert client.post(URL).status_code == 302
     assert header()["mode"] == Mode.BOT
+
+
+def test_the_bot_answers_the_next_message(customer: Customer):
+    customer.writes("quero falar com uma pessoa").is_served()
+    customer.writes("alguém aí?").is_served()
+    assert customer.header.mode == Mode.WAITING_HUMAN
+    before = len(customer.outside.sent)
+    release_to_bot(user_key=customer.user_key, agent="user:7", now=timezone.now())
+    customer.writes("Onde vocês ficam?").is_served()
+    assert len(customer.outside.sent) == before + 1
+    assert "Ponta Grossa" in customer.outside.texts[-1]
