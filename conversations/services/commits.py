@@ -60,9 +60,12 @@ def reply_messages(
 ) -> list[Message]:
     """A plan's replies as outbound messages with deterministic ids; the first one claimed where there is a claimant.
 
+    They take their place in the timeline as inbound messages do: whole seconds, as Meta's are, then microseconds in
+    `seq`. A customer who answers within the second would else stand before the question.
     Raises `InvalidMessage` for a reply that breaks a limit of Meta's.
     """
     messages = []
+    last_seq = max(header.out_seq, int(now.timestamp() * 1_000_000))
     for number, reply in enumerate(plan.replies):
         key = digest("reply", turn_id, str(number))
         kind, text, payload = content_to_document(content_of(reply))
@@ -76,9 +79,9 @@ def reply_messages(
                 type=kind,
                 text=text,
                 payload=payload,
-                timestamp=now,
+                timestamp=now.replace(microsecond=0),
                 received_at=now,
-                seq=header.out_seq + number + 1,
+                seq=last_seq + number + 1,
                 state=(MessageState.SENDING if claimant else MessageState.QUEUED).value,
                 due=due(key, claimant.stale_at if claimant else now),
                 claimed_by=claimant.attempt if claimant else None,
@@ -121,9 +124,8 @@ def plan_writes(
         for number, reply in enumerate(replies)
     ]
     planned = [replace(event, correlation_id=correlation_id) for event in (*plan.events, *queued)]
-    writes = header_writes(
-        header, {**changes, **plan.conversation}, events=[*planned, *events], attempt=attempt, now=now
-    )
+    changes = {**changes, **plan.conversation} | ({"out_seq": replies[-1].seq} if replies else {})
+    writes = header_writes(header, changes, events=[*planned, *events], attempt=attempt, now=now)
     writes += [SessionStore().write(session) for session in plan.sessions]
     if plan.handoff:
         writes.append(HandoffStore().create(plan.handoff))

@@ -2,7 +2,6 @@
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -73,9 +72,7 @@ class SessionManager:
             correlation_id="",
             claim=None,
         )
-        changes: dict[str, Any] = {"out_seq": header.out_seq + len(replies)}
-        if replies:
-            changes |= {"last_message_at": now, "last_message_preview": plan.replies[-1].text[:120]}
+        changes = {"last_message_at": now, "last_message_preview": plan.replies[-1].text[:120]} if plan.replies else {}
         writes = plan_writes(header, plan, replies, changes=changes, attempt=secrets.token_hex(8), now=now)
         if plan.profile:
             writes.append(profiles.write(session.user_key, dict(plan.profile)))

@@ -284,7 +284,6 @@ def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
         "last_message_at": context.now if replies else newest.received_at,
         "last_message_preview": preview[:120],
         "unread": header.unread + len(context.messages),
-        "out_seq": header.out_seq + len(replies),
     }
 
 
