@@ -18,6 +18,7 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError
 
 from pyloto import env
+from pyloto.embedded_valkey import NoServerFound
 from pyloto.processes import ProcessError, Runner, Stopped
 from pyloto.stack import HOST, Stack, child_environment
 
@@ -77,7 +78,7 @@ class Command(BaseCommand):
                     pass
                 finally:
                     self.say("Encerrando…")
-        except ProcessError as exc:
+        except (ProcessError, NoServerFound) as exc:
             raise CommandError(f"O Pyloto parou: {exc}") from exc
         self.say("Tudo encerrado.")
 
