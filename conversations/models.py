@@ -38,6 +38,9 @@ class MessageState(models.TextChoices):
     NEEDS_HUMAN = "NEEDS_HUMAN", "Precisa de uma pessoa"
 
 
+TAP_KINDS = frozenset({"button_reply", "list_reply", "template_button"})  # payload kinds of a choice that was tapped
+
+
 class Conversation(DocumentModel):
     """The header of a conversation, and its version: whoever changes the conversation writes it. Id: `user_key`."""
 

@@ -1,7 +1,7 @@
 """One turn of a conversation: what the customer's open messages change, and what is said to them. Pure.
 
 `plan_turn` and `plan_timeout` read the documents of a conversation and give back everything that a single commit must
-write; they change no argument and know no clock. Source: product.md §2 to §5.
+write; they change no argument, know no clock, and read one setting: the delivery desk's number. Source: product.md §2 to §5.
 """
 
 from collections.abc import Sequence

@@ -95,10 +95,6 @@ class ConversationStore:
             found |= {snapshot.data["provider_message_key"]: snapshot.path for snapshot in get_store().query(query)}
         return found
 
-    def update_message(self, user_key: str, message_key: str, fields: dict[str, Any]) -> None:
-        """Raises `NotFound` where the message is gone."""
-        get_store().update(self.message_path(user_key, message_key), fields)
-
     def create_message(self, user_key: str, message: Message) -> Create:
         """The write that creates the message, for somebody else's commit."""
         return Create(self.message_path(user_key, message.pk), message.to_document())

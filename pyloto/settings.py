@@ -23,7 +23,8 @@ load_dotenv(os.environ.get("PYLOTO_ENV_FILE", BASE_DIR / ".env"))
 # --- Django -----------------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.secret("DJANGO_SECRET_KEY")
-ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
+# The loopback names are for probes and `manage.py dev`; nothing is addressed by the host a request names.
+ALLOWED_HOSTS = [*env.items("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 ROOT_URLCONF = "pyloto.urls"
 WSGI_APPLICATION = "pyloto.wsgi.application"
@@ -136,7 +137,8 @@ SESSION_COOKIE_AGE = 12 * 3600
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)  # binds the whole domain
+SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD", False)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come over plain HTTP
 X_FRAME_OPTIONS = "DENY"
@@ -159,6 +161,7 @@ if DOCUMENTS_BACKEND == "firestore" and not FIRESTORE_PROJECT:
     raise ImproperlyConfigured("DOCUMENTS_BACKEND=firestore needs FIRESTORE_PROJECT")
 
 # --- Redis and Celery -------------------------------------------------------------------------------------------------
+# One Redis database for each installation: dedupe marks, locks and the broker's queues carry no prefix of their own.
 REDIS_URL = env.text("REDIS_URL", socket_url(RUN_DIR))  # unset: the embedded Valkey that `manage.py dev` starts
 CELERY_BROKER_URL = (
     REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
@@ -173,7 +176,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 25,
-    "global_keyprefix": env.text("CELERY_KEY_PREFIX", "pyloto:"),
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_RESULT_BACKEND = None
@@ -250,7 +252,6 @@ LOGGING = logging_config(LOG_LEVEL)  # JSON lines; applied by Django in every pr
 METRICS_TOKEN = env.text("METRICS_TOKEN")  # bearer token for /metrics, which does not exist without one
 
 # --- Admin (unfold) ---------------------------------------------------------------------------------------------------
-LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Pyloto",
     "SITE_HEADER": "Pyloto",

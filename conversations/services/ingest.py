@@ -83,7 +83,7 @@ def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime,
         raise
     new = [key for key in keys if key not in done]
     if new:
-        dedupe.mark_many(new, ttl_seconds=settings.DEDUPE_TTL_DAYS * 86_400)
+        dedupe.mark_many(new)
     return receipt
 
 

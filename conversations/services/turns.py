@@ -16,7 +16,8 @@ from ai.models import Classification
 from ai.orchestrator import AIOrchestrator
 from ai.responses import ClassificationContext
 from ai.stores import ClassificationStore
-from conversations.models import Conversation, Direction, Message, MessageState, Session
+from conversations.hearing import typed_text
+from conversations.models import TAP_KINDS, Conversation, Direction, Message, MessageState, Session
 from conversations.outbox import SUPERSEDED, gives_way, window_is_open
 from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
 from conversations.services.commits import LOST_RACE, Claimant, jitter, plan_writes, reply_messages
@@ -98,18 +99,10 @@ def turn_starts_at(
     if not inbound:
         return None
     newest, oldest = inbound[-1], inbound[0]
-    if is_tap(newest):
+    if newest.payload.get("kind") in TAP_KINDS:
         return now
     at = min(newest.received_at + quiet, oldest.received_at + maximum)
     return at if at <= now + maximum else now  # it came from a clock ahead of ours
-
-
-def is_tap(message: Message) -> bool:
-    return message.type == "button" or message.payload.get("kind") in {"button_reply", "list_reply"}
-
-
-def typed_text(messages: Sequence[Message]) -> str:
-    return "\n".join(message.text for message in messages if message.text)
 
 
 @dataclass(frozen=True)
@@ -221,6 +214,8 @@ def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPl
         turn_id=turn_id,
         new_session_id=secrets.token_hex(16),
     )
+    if plan.handoff and not plan.handoff.lead.get("name"):  # on a first turn the profile is only being written
+        plan.handoff.lead["name"] = next((sender.name for sender in context.senders if sender.name), "")
     return classification, plan
 
 

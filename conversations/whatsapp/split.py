@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from conversations.models import TAP_KINDS
 from profiles.identifiers import Sender
 from pyloto.privacy.hashing import digest
 from pyloto.privacy.phones import WA_ID_DIGITS
@@ -50,7 +51,7 @@ class InboundMessage:
     @property
     def is_tap(self) -> bool:
         """A choice in a list or on a button: complete by itself, nothing more to wait for."""
-        return self.type == "button" or self.payload.get("kind") in {"button_reply", "list_reply"}
+        return self.payload.get("kind") in TAP_KINDS
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,9 @@ def run_dir_lock() -> Iterator[int]:
 
     The reaper holds the lock too, so that a new manager waits until the children of a killed one are gone.
     """
+    os.umask(0o077)  # the children's too: databases, logs and files hold what customers wrote
     settings.RUN_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.RUN_DIR.chmod(0o700)
     lock = os.open(settings.RUN_DIR / "dev.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + LOCK_SECONDS
