@@ -13,6 +13,7 @@ from pyloto.documents import DocumentStore, Query, get_store, use_store
 from pyloto.documents.shapes import SHAPES
 from tests.lab.faulty_store import FaultyStore
 
+from . import invariants
 from .customer import Customer
 from .outside import Outside
 
@@ -31,8 +32,11 @@ def faulty(store: DocumentStore) -> Iterator[FaultyStore]:
 
 
 @pytest.fixture
-def customer(faulty: FaultyStore, valkey: object, outside: Outside) -> Customer:
-    return Customer(faulty, outside)
+def customer(faulty: FaultyStore, valkey: object, outside: Outside) -> Iterator[Customer]:
+    """After each test their documents and their trail must agree, whatever the test was about."""
+    yield (customer := Customer(faulty, outside))
+    if customer.has_conversation:
+        invariants.check(customer)
 
 
 @pytest.fixture

@@ -74,6 +74,11 @@ class Customer:
         return self._user_key
 
     @property
+    def has_conversation(self) -> bool:
+        """Whether a turn of theirs was done."""
+        return any(snapshot.id == self._user_key for snapshot in self._read("conversations"))
+
+    @property
     def header(self) -> Conversation:
         return Conversation.from_snapshot(self.store.inner.get(f"conversations/{self.user_key}"))
 

@@ -7,8 +7,10 @@ from django.utils import timezone
 
 from conversations.models import Actor, Direction, Message, MessageState
 from pyloto.documents import Create
+from tests.lab.faulty_store import FaultyStore
 
 from .customer import Customer
+from .outside import Outside
 
 TURN_MAX = 5  # with a reply, and marking it as sent
 HISTORY = 300
@@ -52,8 +54,11 @@ def test_a_first_turn_reads_twice_and_writes_twice(customer: Customer) -> None:
 
 
 @pytest.mark.parametrize("history", [0, HISTORY])
-def test_a_later_turn_takes_one_more_for_the_session_however_long_the_history(customer: Customer, history: int) -> None:
-    customer.writes("oi").is_served()
+def test_a_later_turn_takes_one_more_for_the_session_however_long_the_history(
+    faulty: FaultyStore, valkey: object, outside: Outside, history: int
+) -> None:
+    customer = Customer(faulty, outside).writes("oi")
+    customer.is_served()
     talked_before(customer, history)
     calls = round_trips(customer, "Preciso de um sistema sob medida")
     assert calls == ["query", "get_many", "get", "commit", "update"]
