@@ -8,6 +8,8 @@ class ConversationsConfig(AppConfig):
     def ready(self) -> None:
         from pyloto.observability import health
 
+        from . import checks  # noqa: F401  (registers them)
         from .services.sweep import check_oldest_due
+        from .whatsapp import checks as whatsapp_checks  # noqa: F401
 
         health.register("oldest_due", check_oldest_due)

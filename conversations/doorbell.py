@@ -82,10 +82,14 @@ doorbell = Doorbell()
 
 
 def note_statuses(seen: Mapping[str, datetime]) -> None:
-    """Remember until when Meta's statuses of a number have reached us (Meta's time); best effort."""
+    """Remember until when Meta's statuses of a number have reached us (Meta's time); best effort.
+
+    Late statuses of other messages take nothing back.
+    """
     try:
         for phone_number_id, at in seen.items():
-            get_redis().set(f"status_seen_at:{phone_number_id}", at.timestamp(), ex=STATUS_SEEN_SECONDS)
+            if at.timestamp() > status_seen_at(phone_number_id):
+                get_redis().set(f"status_seen_at:{phone_number_id}", at.timestamp(), ex=STATUS_SEEN_SECONDS)
     except RedisError as exc:
         log.warning("status_seen_not_noted", error=type(exc).__name__)
 

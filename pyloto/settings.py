@@ -3,6 +3,7 @@
 A `.env` beside `manage.py` is read where it exists; what the environment already holds wins.
 """
 
+import math
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -197,16 +198,16 @@ CELERY_TASK_ROUTES = {"conversations.tasks.sweep": {"queue": "sweep"}}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = env.seconds("SWEEP_SECONDS", 10, minimum=1)
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE = {  # "expire_seconds" is the database scheduler's word; it drops Celery's "expires"
     "sweep": {
         "task": "conversations.tasks.sweep",
         "schedule": SWEEP_SECONDS,
-        "options": {"expires": SWEEP_SECONDS.total_seconds()},
+        "options": {"expire_seconds": math.ceil(SWEEP_SECONDS.total_seconds())},
     },
     "session-timeouts": {
         "task": "conversations.tasks.check_session_timeouts",
         "schedule": timedelta(minutes=5),
-        "options": {"expires": 300},
+        "options": {"expire_seconds": 300},
     },
 }
 

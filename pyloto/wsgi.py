@@ -2,8 +2,6 @@
 
 import os
 
-from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pyloto.settings")
@@ -12,8 +10,8 @@ application = get_wsgi_application()
 
 from conversations.views import dedupe_store  # noqa: E402  (models are ready only now)
 from pyloto.documents import warm_up  # noqa: E402
+from pyloto.start_up import require_checks  # noqa: E402
 
-if serious := [str(message) for message in checks.run_checks() if message.is_serious()]:
-    raise ImproperlyConfigured("\n".join(serious))
+require_checks()
 dedupe_store()
 warm_up()

@@ -36,11 +36,13 @@ SHAPES = (
 # times that grow with every write of a whole collection (a hot spot above 500 writes a second).
 UNINDEXED = {
     "audit_logs": ("canonical", "changes", "current_hash", "metadata", "previous_hash"),
+    "classifications": ("created_at", "masked_text", "raw_answer"),
     "conversations": ("audit_head", "flood", "last_message_preview", "updated_at"),
     "handoffs": ("lead", "requirements", "summary"),
+    "identities": ("created_at",),
     "messages": (
-        "claimed_at", "context", "errors", "media", "payload", "provider_message_id", "received_at", "sender", "status_at",
-        "text",
+        "claimed_at", "claimed_by", "context", "correlation_id", "errors", "media", "payload", "provider_message_id", "received_at", "sender", "status_at",
+        "text", "turn_id",
     ),
     "sessions": ("asked", "collected", "intents", "last_user_at", "summary"),
     "user_profiles": ("bsuid", "metadata", "phone", "updated_at", "username", "wa_id"),

@@ -35,6 +35,15 @@ def test_without_redis_it_is_not_ready_and_says_only_which_check_failed(rf, embe
     assert body["checks"]["documents"] == {"ok": True}
 
 
+def test_an_intake_that_does_without_redis_stays_ready_when_it_is_down(rf, embedded_store, settings, monkeypatch):
+    settings.REDIS_URL, settings.DEDUPE_BACKEND = "redis://127.0.0.1:9/0", "firestore"
+    monkeypatch.setitem(health._checks, "broker", dict)
+
+    status, body = get_readyz(rf)
+
+    assert (status, body["checks"]["redis"]) == (200, {"ok": False})
+
+
 def test_a_registered_check_shows_its_numbers_and_may_fail(rf, monkeypatch, capsys):
     monkeypatch.setattr(health, "_checks", {})
     health.register("oldest_due", lambda: {"age_seconds": 3})
