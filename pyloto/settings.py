@@ -242,6 +242,7 @@ TURN_QUIET_SECONDS = env.seconds("TURN_QUIET_SECONDS", 3)  # a turn starts when 
 TURN_MAX_SECONDS = env.seconds("TURN_MAX_SECONDS", 15)  # ... or when the first message has waited this long
 OUTBOX_STALE_SECONDS = env.seconds("OUTBOX_STALE_SECONDS", 30, minimum=1)  # above the client's longest request
 OUTBOX_UNKNOWN_SECONDS = env.seconds("OUTBOX_UNKNOWN_SECONDS", 120, minimum=1)  # wait for the status of a doubtful send
+WHATSAPP_SENDS_PER_SECOND = env.number("WHATSAPP_SENDS_PER_SECOND", 60, minimum=1)  # of one number; Meta: 80, some 20
 DELIVERY_DESK_WHATSAPP = env.text("DELIVERY_DESK_WHATSAPP")  # the external number for deliveries, as customers read it
 
 # --- Simulator (development only) -------------------------------------------------------------------------------------

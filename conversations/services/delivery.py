@@ -11,8 +11,9 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from audit import Event, EventType, event_id
-from conversations import outbox
+from audit import Event, EventType, Head, event_id
+from audit.stores import AuditLogStore
+from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
 from conversations.services.commits import LOST_RACE, header_writes, jitter
@@ -46,10 +47,21 @@ class Run:
     client: WhatsAppOutboundClient
     posted: set[str] = field(default_factory=set)
     tries: int = 0  # which try of the conversation's turn this is; 0 while there is none
+    met_existing: bool = False  # a commit of this run met a document in its place: perhaps the next audit event's
 
     @property
     def patience(self) -> outbox.Patience:
         return outbox.Patience(stale=settings.OUTBOX_STALE_SECONDS, unknown=settings.OUTBOX_UNKNOWN_SECONDS)
+
+    def load(self, others: Sequence[str]) -> Loaded:
+        """As `stores.load`; after a conflict the chain's end is read too, and counts where the header is behind it."""
+        loaded = load(self.user_key, others)
+        if self.met_existing and loaded.header:
+            tail = AuditLogStore().tail(loaded.header.conversation_id)
+            if tail.seq > Head.from_document(loaded.header.conversation_id, loaded.header.audit_head).seq:
+                alert("audit_head_behind", conversation_id=loaded.header.conversation_id)
+                loaded.header.audit_head = tail.to_document()
+        return loaded
 
     def count_try(self) -> None:
         """Before anything else of a turn, and once for each run: what kills the worker counts too."""
@@ -69,11 +81,14 @@ def work_outbox(run: Run) -> datetime | None:
         if not waiting:
             return None
         message, *others = waiting
-        loaded = load(run.user_key, [profiles.path(run.user_key)])
+        loaded = run.load([profiles.path(run.user_key)])
         if loaded.header is None:  # an outbound message without conversation: nothing to fence it with
             alert("outbox_without_header", message_key=message.pk)
             return None
         now = timezone.now()
+        if message.state == MessageState.QUEUED and (disowned := outbox.disowned(message, loaded.header)):
+            settle(run, loaded.header, message, disowned, now=now)  # whatever it waits for: nothing waits behind it
+            continue
         step: outbox.Step = outbox.next_step(
             message,
             now=now,
@@ -84,7 +99,11 @@ def work_outbox(run: Run) -> datetime | None:
         )
         if isinstance(step, outbox.Claim):
             refused = outbox.may_claim(message, loaded.header, now=now, bot_paused=loaded.bot_paused)
-            step = refused or claim(run, loaded.header, message, resend=step.resend, now=now)
+            step = (
+                refused
+                or _held_back(message, run, now)
+                or claim(run, loaded.header, message, resend=step.resend, now=now)
+            )
         match step:
             case outbox.Wait(until=until):
                 return until
@@ -95,6 +114,11 @@ def work_outbox(run: Run) -> datetime | None:
             case outbox.Settle():
                 settle(run, loaded.header, message, step, now=now)
     return timezone.now()
+
+
+def _held_back(message: Message, run: Run, now: datetime) -> outbox.Wait | None:
+    wait = pacing.wait_before_send(phone_number_id=message.phone_number_id, user_key=run.user_key)
+    return outbox.Wait(now + wait) if wait else None
 
 
 def _waiting(user_key: str) -> list[Message]:
@@ -146,6 +170,8 @@ def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) ->
     )
     if isinstance(result, Accepted):
         return _record_sent(run, message, result)
+    if isinstance(result, Rejected) and result.error_class is ErrorClass.CHANNEL_BROKEN:
+        pacing.bar_number(message.phone_number_id)
     step = outbox.after_send(message, result, now=timezone.now(), patience=run.patience)
     return _record_not_sent(run, message, step) and step.due_at is None
 
@@ -159,7 +185,7 @@ def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -
             content=content,
             callback_data=f"{run.user_key}.{message.pk}",
         )
-    except (PermanentError, ValueError) as exc:  # nothing was sent, and never will be
+    except (PermanentError, ValueError, TypeError, LookupError) as exc:  # nothing was sent, and never will be
         alert("message_cannot_be_sent", message_key=message.pk, error=type(exc).__name__)
         return Rejected(code=0, error_class=ErrorClass.PERMANENT)
 
@@ -195,7 +221,7 @@ def _record_not_sent(run: Run, message: Message, step: outbox.Settle) -> bool:
     path = conversations.message_path(run.user_key, message.pk)
     for race in range(RECORD_TRIES):
         try:
-            loaded = load(run.user_key, [path])
+            loaded = run.load([path])
             stored = loaded.snapshots.get(path)
             if loaded.header is None or stored is None or not _is_ours(run, Message.from_snapshot(stored)):
                 return True  # an earlier try was applied after all, or it was taken from us

@@ -17,17 +17,19 @@ from ai.orchestrator import AIOrchestrator
 from ai.responses import ClassificationContext
 from ai.stores import ClassificationStore
 from conversations.hearing import typed_text
+from conversations.intents import IntentQueue
 from conversations.models import TAP_KINDS, Conversation, Direction, Message, MessageState, Session
 from conversations.outbox import SUPERSEDED, gives_way, window_is_open
+from conversations.pacing import wait_before_send
 from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
 from conversations.services.commits import LOST_RACE, Claimant, jitter, plan_writes, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, work_outbox
-from conversations.stores import ConversationStore, Loaded, SessionStore, load
+from conversations.stores import ConversationStore, Loaded, SessionStore
 from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
 from profiles.identifiers import Sender
 from profiles.models import Identity, UserProfile
 from profiles.services import learn_from_senders, paths_to_attach, profiles, revealed
-from pyloto.documents import DELETE_FIELD, Update, Write, get_store
+from pyloto.documents import DELETE_FIELD, AlreadyExists, Update, Write, get_store
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import bind_correlation_id
@@ -61,6 +63,7 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> datetime | None
         try:
             next_at = _process_once(run, first=race == 0)
         except LOST_RACE as exc:
+            run.met_existing = run.met_existing or isinstance(exc, AlreadyExists)
             log.info("turn_race_lost", user_key=user_key, error=type(exc).__name__)
             if time.monotonic() > deadline:
                 break
@@ -85,7 +88,8 @@ def _process_once(run: Run, *, first: bool) -> datetime | None:
     elif inbound:
         messages = inbound[:TURN_MESSAGES_MAX]
         bind_correlation_id(messages[-1].correlation_id)
-        sends_wait = take_turn(run, messages, outbound, now=now, first=first)
+        all_read = len(items) < OPEN_ITEMS_MAX
+        sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
         later += [now] if len(inbound) > len(messages) else []
     if sends_wait and (outbox_at := work_outbox(run)):
         later.append(outbox_at)
@@ -118,8 +122,13 @@ class Context:
     now: datetime
 
 
-def take_turn(run: Run, messages: list[Message], outbound: list[Message], *, now: datetime, first: bool) -> bool:
-    """Answer the messages in one commit, and send the reply that it claimed. Whether the outbox still holds something."""
+def take_turn(
+    run: Run, messages: list[Message], outbound: list[Message], *, now: datetime, first: bool, all_read: bool
+) -> bool:
+    """Answer the messages in one commit, and send the reply that it claimed. Whether the outbox still holds something.
+
+    Unless `all_read`, an older reply may wait unseen, so nothing is claimed here.
+    """
     run.count_try()
     given_up = run.tries > ATTEMPTS_MAX
     context = _read(run, messages, now)
@@ -131,7 +140,9 @@ def take_turn(run: Run, messages: list[Message], outbound: list[Message], *, now
         _show_read(run, messages[-1])
     changes = _header_changes(context, plan)
     waiting = [message for message in outbound if not gives_way(message)]
-    may_send = not waiting and window_is_open(changes["last_user_at"], now)
+    may_send = bool(plan.replies) and not waiting and all_read and window_is_open(changes["last_user_at"], now)
+    if may_send:
+        may_send = not wait_before_send(phone_number_id=messages[-1].phone_number_id, user_key=run.user_key)
     replies = reply_messages(
         context.header,
         plan,
@@ -154,7 +165,7 @@ def take_turn(run: Run, messages: list[Message], outbound: list[Message], *, now
     )
     claimed = [message for message in replies if message.state == MessageState.SENDING]
     unsent = [message for message in claimed if not post(run, message, partial(_recipient, context))]
-    return bool(waiting or unsent or len(replies) > len(claimed))
+    return bool(waiting or unsent or not all_read or len(replies) > len(claimed))
 
 
 def _read(run: Run, messages: list[Message], now: datetime) -> Context:
@@ -163,7 +174,7 @@ def _read(run: Run, messages: list[Message], now: datetime) -> Context:
         for message in messages
         if message.sender
     ]
-    loaded = load(run.user_key, [profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
+    loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
     header = loaded.header or _new_header(run.user_key, messages[0], now)
     profile = loaded.snapshots.get(profiles.path(run.user_key))
     return Context(
@@ -191,8 +202,7 @@ def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPl
     response = classification = None
     if needs_classification(conversation=context.header, session=context.session, messages=context.messages):
         text = typed_text(context.messages)
-        asked = context.session.asked if context.session else {}
-        about = ClassificationContext(active_intent=asked.get("intent", ""), question=asked.get("field", ""))
+        about = _what_they_are_in(context.session)
         response = orchestrator.classify(text, about)
         classification = Classification.of(
             response,
@@ -217,6 +227,13 @@ def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPl
     if plan.handoff and not plan.handoff.lead.get("name"):  # on a first turn the profile is only being written
         plan.handoff.lead["name"] = next((sender.name for sender in context.senders if sender.name), "")
     return classification, plan
+
+
+def _what_they_are_in(session: Session | None) -> ClassificationContext:
+    if session is None:
+        return ClassificationContext()
+    active = IntentQueue(session.intents).active or {}
+    return ClassificationContext(active_intent=active.get("intent", ""), question=session.asked.get("field", ""))
 
 
 def _writes(

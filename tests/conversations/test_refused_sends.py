@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.utils import timezone
 
 from audit import EventType
@@ -75,13 +76,14 @@ def test_replies_leave_in_their_order(customer: Customer, clock: Any) -> None:
 
 
 def test_a_broken_channel_calls_a_person_and_keeps_the_reply(
-    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+    customer: Customer, clock: Any, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alerts: list[str] = []
     monkeypatch.setattr("conversations.services.delivery.alert", lambda event, **ids: alerts.append(event))
     customer.outside.answers = [Rejected(190, ErrorClass.CHANNEL_BROKEN)]
     customer.writes("oi").is_served()
     assert (alerts, customer.states) == (["whatsapp_channel_broken"], ["QUEUED"])
+    valkey.delete(*valkey.keys("barred:*"))  # as time does
     customer.is_served_after(clock, 2 * MINUTE)
     assert customer.states == ["SENT"]
 
