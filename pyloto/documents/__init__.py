@@ -18,6 +18,7 @@ from .port import (
 )
 from .queries import cursor_of
 from .registry import get_store, use_store, warm_up
+from .values import is_document_id
 
 __all__ = [
     "DELETE_FIELD",
@@ -40,6 +41,7 @@ __all__ = [
     "WriteResult",
     "cursor_of",
     "get_store",
+    "is_document_id",
     "use_store",
     "warm_up",
 ]

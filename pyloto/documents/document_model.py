@@ -12,7 +12,8 @@ class DocumentModel(models.Model):
     """A document as a Django model, so that admin, forms and permissions work on it. It is never saved by itself.
 
     The fields of the model are the fields of the document, by the same names; `id` is the document's id. A subclass
-    names its `collection`; below a parent document the path is that of the snapshot.
+    names its `collection`; below a parent document the path is that of the snapshot. Its `default_permissions` are
+    those that have an effect: ("view",).
     """
 
     collection: ClassVar[str]

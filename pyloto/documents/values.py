@@ -51,6 +51,14 @@ def _segments(path: str) -> list[str]:
     return segments
 
 
+def is_document_id(text: str) -> bool:
+    """Whether a document may have this id: what comes in a URL may be none, or a path to somewhere else."""
+    try:
+        return len(_segments(text)) == 1
+    except InvalidDocument:
+        return False
+
+
 def field_path(path: str) -> tuple[str, ...]:
     """The segments of a field path as our own code writes them: "status_at.sent"."""
     names = tuple(path.split("."))
