@@ -138,15 +138,21 @@ def gives_way(message: Message) -> bool:
 
 def may_claim(message: Message, header: Conversation, *, now: datetime, bot_paused: bool) -> Settle | None:
     """Why a message must not be sent now, as the step to take instead; None when it may be claimed."""
-    if message.actor == Actor.PYLOTO:
-        if header.mode == Mode.HUMAN or message.owner_epoch != header.owner_epoch:
-            return Settle(MessageState.CANCELLED, event=EventType.SEND_FAILED, reason="owner_changed")
-        if bot_paused or header.paused:
-            return Settle(MessageState.QUEUED, due_at=now + PAUSED_RETRY)
+    if lost := disowned(message, header):
+        return lost
+    if message.actor == Actor.PYLOTO and (bot_paused or header.paused):
+        return Settle(MessageState.QUEUED, due_at=now + PAUSED_RETRY)
     if not window_is_open(header.last_user_at, now):
         errors = [{"code": WINDOW_CLOSED, "title": "24-hour window closed"}]
         return Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="window_closed", errors=errors)
     return None
+
+
+def disowned(message: Message, header: Conversation) -> Settle | None:
+    """The end of a bot's message that was queued before the conversation changed hands; None for any other."""
+    if message.actor != Actor.PYLOTO or (header.mode != Mode.HUMAN and message.owner_epoch == header.owner_epoch):
+        return None
+    return Settle(MessageState.CANCELLED, event=EventType.SEND_FAILED, reason="owner_changed")
 
 
 def window_is_open(last_user_at: datetime | None, now: datetime) -> bool:
