@@ -199,7 +199,8 @@ def _document(
         provider_message_id=encrypt(message.wamid, path=path, field="provider_message_id"),
         provider_message_key=key,
         phone_number_id=message.phone_number_id,
-        sender=encrypt(owner.sender.to_json(), path=path, field="sender"),
+        # Nothing of a group becomes a turn, whose commit would delete the sender.
+        sender=None if message.context.get("group") else encrypt(owner.sender.to_json(), path=path, field="sender"),
         direction=Direction.OUT if message.echo else Direction.IN,
         actor=Actor.HUMAN if message.echo else Actor.USER,
         type=message.type,

@@ -12,7 +12,7 @@ from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.stores import ConversationStore, SessionStore, load
 from profiles.models import UserProfile
 from profiles.services import profiles
-from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, get_store
+from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, Unavailable, get_store
 from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert
 from pyloto.privacy.hashing import digest
@@ -41,6 +41,8 @@ class SessionManager:
             try:
                 if self._close(session, now):
                     closed.append(session)
+            except Unavailable as exc:  # this one is found again by the next run
+                log.warning("timeout_postponed", session_id=session.pk, error=type(exc).__name__)
             except UNREADABLE as exc:  # one bad session must not keep the others open for ever
                 alert("timeout_failed", session_id=session.pk, error=type(exc).__name__)
         return closed
