@@ -23,7 +23,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, customers: int, seed: int, **options: Any) -> None:
         if customers < 1:
             raise CommandError("--customers precisa ser pelo menos 1.")
-        logging.getLogger().setLevel(logging.ERROR)  # thousands of lines about nobody
+        root = logging.getLogger()
+        level = root.level
+        root.setLevel(logging.ERROR)  # thousands of lines about nobody
         admin = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
         try:
             seed_demo(
@@ -37,6 +39,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "Esta instalação já tem dados: a demonstração só entra em uma instalação vazia. Nada foi mudado."
             ) from exc
+        finally:
+            root.setLevel(level)
         self.stdout.write(f"Pronto: {customers} clientes inventados.")
 
     def show(self, done: int, customers: int) -> None:
