@@ -1,16 +1,14 @@
 """Giving a conversation back to the bot, after a person has dealt with it."""
 
-import random
 import secrets
 import time
-from collections.abc import Callable
 from datetime import datetime
 
 from audit import Event, EventType, event_id
 from conversations.models import Conversation, Handoff, Mode
-from conversations.services.commits import header_writes
+from conversations.services.commits import LOST_RACE, header_writes, jitter
 from conversations.stores import HandoffStore, load
-from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, Unavailable, Update, Write, get_store
+from pyloto.documents import Update, Write, get_store
 from pyloto.errors import PermanentError, TransientError
 from pyloto.observability.correlation import current_correlation_id
 
@@ -26,18 +24,14 @@ class ReleaseContended(TransientError):
     """Others kept changing the conversation, or the store did not answer; nothing is half done."""
 
 
-def release_to_bot(
-    *, user_key: str, agent: str, now: datetime, pause: Callable[[float], None] = time.sleep
-) -> Conversation:
+def release_to_bot(*, user_key: str, agent: str, now: datetime) -> Conversation:
     """Put the bot back in charge and resolve the open handoff, in one commit with their audit events.
 
     `agent` names who does it in the trail ("user:7"). Returns the header as it now is. Raises `NotWithHuman`, or
     `ReleaseContended` after a bounded number of lost races.
     """
     attempt = secrets.token_hex(16)
-    for lost in range(TRIES):
-        if lost:
-            pause(random.uniform(0, 0.05 * 2**lost))
+    for race in range(TRIES):
         header, handoff = _read(user_key)
         if header is not None and header.attempt == attempt:
             return header  # a commit of ours was applied after all, only its answer was lost
@@ -45,9 +39,10 @@ def release_to_bot(
             raise NotWithHuman("this conversation is not with a person")
         try:
             get_store().commit(_writes(header, handoff, attempt=attempt, agent=agent, now=now))
-        except (AlreadyExists, NotFound, PreconditionFailed, Unavailable):
-            continue
-        return _read(user_key)[0] or header
+        except LOST_RACE:
+            time.sleep(jitter(race))
+        else:
+            return _read(user_key)[0] or header
     header, _ = _read(user_key)
     if header is not None and header.attempt == attempt:
         return header
@@ -78,7 +73,7 @@ def _writes(header: Conversation, handoff: Handoff | None, *, attempt: str, agen
 def _events(header: Conversation, handoff: Handoff | None, *, agent: str, now: datetime) -> list[Event]:
     """Their ids follow from the epoch that ends: done twice, they are recognised."""
     seed = (header.conversation_id, str(header.owner_epoch), "release")
-    correlation_id = current_correlation_id() or ""
+    correlation_id = current_correlation_id()
     released = Event(
         event_id=event_id(*seed, "handoff"),
         event_type=EventType.HANDOFF_RELEASED,

@@ -22,7 +22,7 @@ URL = "/admin/conversations/conversation/ana/release/"
 
 
 def release() -> Conversation:
-    return release_to_bot(user_key="ana", agent="user:7", now=LATER, pause=lambda seconds: None)
+    return release_to_bot(user_key="ana", agent="user:7", now=LATER)
 
 
 def header() -> dict[str, Any]:
