@@ -18,6 +18,7 @@ from pyloto.documents.queryset import DocumentQuerySet
 
 from .intents import Intent, Outcome
 from .models import Conversation, Handoff, Mode, Quarantined, Session
+from .labels import intent_labels, label_of
 from .services.chat import Chat, load_chat
 from .services.release import NotWithHuman, ReleaseContended, release_to_bot
 from .templatetags.conversation_labels import answers
@@ -62,15 +63,6 @@ def chat_link(user_key: str, text: str = "Abrir conversa") -> str:
         reverse("admin:conversations_conversation_change", args=(user_key,)),
         text,
     )
-
-
-def label_of(choices: Any, value: str | None) -> str:
-    """The Portuguese label of a code; a code that we do not know stands for itself."""
-    return dict(choices.choices).get(value, value) or "-"
-
-
-def intents_of(session: Session) -> str:
-    return ", ".join(label_of(Intent, entry.get("intent")) for entry in session.intents) or "-"
 
 
 @admin.register(Conversation)
@@ -132,12 +124,14 @@ class ConversationAdmin(DocumentAdmin):
 
     def _chat_context(self, request: HttpRequest, chat: Chat) -> dict[str, Any]:
         return {
+        may, mode = request.user.has_perm, label_of(Mode, chat.header.mode)
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": chat.header,
             "title": chat.name,
             "chat": chat,
-            "mode_variant": MODE_COLOURS.get(chat.mode_label, ""),
+            "mode_label": mode,
+            "mode_variant": MODE_COLOURS.get(mode, ""),
             "can_release": chat.header.mode != Mode.BOT and self.has_release_permission(request),
             "can_view_audit": request.user.has_perm("audit.view_auditevent"),
             "can_view_session": request.user.has_perm("conversations.view_session"),
@@ -188,7 +182,7 @@ class SessionAdmin(DocumentAdmin):
 
     @display(description="intenções")
     def intents_label(self, session: Session) -> str:
-        return intents_of(session)
+        return intent_labels(session.intents)
 
     @display(description="desfecho")
     def outcome_label(self, session: Session) -> str:
@@ -272,15 +266,15 @@ class HandoffAdmin(DocumentAdmin):
 
     @display(description="intenções detectadas")
     def detected(self, handoff: Handoff) -> str:
-        return labels_of(handoff.intents_detected)
+        return intent_labels(handoff.intents_detected)
 
     @display(description="intenções resolvidas")
     def resolved(self, handoff: Handoff) -> str:
-        return labels_of(handoff.resolved_intents)
+        return intent_labels(handoff.resolved_intents)
 
     @display(description="intenções em aberto")
     def still_open(self, handoff: Handoff) -> str:
-        return labels_of(handoff.open_intents)
+        return intent_labels(handoff.open_intents)
 
     @display(description="motivos da qualificação")
     def reasons(self, handoff: Handoff) -> str:
@@ -296,12 +290,6 @@ class QuarantinedAdmin(DocumentAdmin):
     @display(description="recebida em")
     def received(self, quarantined: Quarantined) -> str:
         return short_time(quarantined.received_at)
-
-
-def labels_of(intents: list[Any]) -> str:
-    """Entries are codes, or {"intent": code, …}."""
-    codes = [entry.get("intent") if isinstance(entry, dict) else entry for entry in intents]
-    return ", ".join(label_of(Intent, code) for code in codes) or "-"
 
 
 def definition_list(pairs: list[tuple[str, str]]) -> str:

@@ -109,9 +109,9 @@ def summarise(session: Session) -> str:
         flow = find_flow(entry["intent"])
         given = session.collected.get(entry["intent"], {})
         known = [field for field in flow.fields if field.name in given] if flow else []
-        lines += [f"• {field.label}: {label_of(given[field.name])}" for field in known]
+        lines += [f"• {field.label}: {shown_answer(given[field.name])}" for field in known]
     return "\n".join(lines) or "O cliente ainda não disse sobre o que quer falar."
 
 
-def label_of(answer: str) -> str:
+def shown_answer(answer: str) -> str:
     return "não informado" if answer == UNKNOWN else answer

@@ -8,8 +8,7 @@ from typing import Any
 from django.core import signing
 from django.utils import timezone
 
-from conversations.intents import Intent
-from conversations.models import Conversation, Handoff, Message, Mode, Session
+from conversations.models import Conversation, Handoff, Message, Session
 from conversations.stores import ConversationStore, HandoffStore, Position, SessionStore, load
 from conversations.transcript import Bubble, bubbles_of, cited_keys, keyed
 from profiles.models import UserProfile
@@ -41,15 +40,6 @@ class Chat:
     def masked_phone(self) -> str:
         phone = revealed(self.profile, "phone")
         return mask_phone(phone) if phone else ""
-
-    @property
-    def mode_label(self) -> str:
-        return str(dict(Mode.choices).get(self.header.mode, self.header.mode))
-
-    @property
-    def intents(self) -> list[str]:
-        entries = self.session.intents if self.session else []
-        return [str(dict(Intent.choices).get(entry.get("intent"), entry.get("intent"))) for entry in entries]
 
 
 def load_chat(user_key: str, *, before: str = "") -> Chat | None:

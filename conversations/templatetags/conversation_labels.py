@@ -11,17 +11,19 @@ from django.utils.safestring import SafeString
 from conversations.answers import UNKNOWN
 from conversations.flows import find_flow
 from conversations.intents import Intent
+from conversations.labels import intent_labels, label_of
 from conversations.models import Conversation
 from conversations.transcript import preview_of
 
 register = template.Library()
+register.filter(intent_labels)
 
 BOLD = re.compile(r"\*(\S(?:[^*\n]*\S)?)\*")  # as WhatsApp shows it
 
 
 @register.filter
 def intent_label(code: str) -> str:
-    return str(dict(Intent.choices).get(code, code))
+    return label_of(Intent, code)
 
 
 @register.filter
