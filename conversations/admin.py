@@ -133,8 +133,10 @@ class ConversationAdmin(DocumentAdmin):
             "mode_label": mode,
             "mode_variant": MODE_COLOURS.get(mode, ""),
             "can_release": chat.header.mode != Mode.BOT and self.has_release_permission(request),
-            "can_view_audit": request.user.has_perm("audit.view_auditevent"),
-            "can_view_session": request.user.has_perm("conversations.view_session"),
+            "can_view_audit": may("audit.view_auditevent"),
+            "can_view_profile": may("profiles.view_userprofile"),
+            "can_view_session": may("conversations.view_session"),
+            "handoff": chat.handoff if may("conversations.view_handoff") else None,
         }
 
     def has_release_permission(self, request: HttpRequest) -> bool:

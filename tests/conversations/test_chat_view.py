@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from conversations.models import Actor, Message, MessageState
 from conversations.transcript import delivery_of
-from pyloto.documents import DocumentStore
+from pyloto.documents import DocumentStore, Update, get_store
 from pyloto.documents.recorder import RecordingStore
 from pyloto.documents.registry import use_store
 from tests.conversations import chat_data as data
@@ -112,6 +113,45 @@ def test_the_handoff_is_told_beside_the_messages(admin_client: Client, embedded_
 
 def test_a_page_costs_three_reads_however_long_the_history(admin_client: Client, embedded_store: DocumentStore):
     data.conversation()
+SECTIONS = {  # permission: what only its owners read beside the messages
+    "view_userprofile": {"Telefone", "+55 42 9••••-••34", "Castro/PR"},
+    "view_session": {"Sessão", "dito na sessão", "/admin/conversations/session/ana-session/"},
+    "view_handoff": {"Atendimento humano", "dito no atendimento"},
+    "view_auditevent": {"Trilha de auditoria"},
+}
+
+
+@pytest.mark.parametrize("allowed", [(), *((name,) for name in SECTIONS), ("view_session", "view_handoff")])
+def test_beside_the_messages_stands_what_the_reader_may_see(
+    allowed: tuple[str, ...], client: Client, embedded_store: DocumentStore
+):
+    data.conversation()
+    get_store().commit([Update("user_profiles/ana", {"city": "Castro/PR"})])
+    data.session(collected={"CUSTOM_SOFTWARE": {"problem": "dito na sessão"}})
+    data.handoff(requirements={"CUSTOM_SOFTWARE": {"problem": "dito no atendimento"}})
+    user = User.objects.create_user("agente", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=("view_conversation", *allowed)))
+    client.force_login(user)
+    html = html_of(client)
+    assert "Identificador" in html
+    expected = {text for name in allowed for text in SECTIONS[name]}
+    if "view_handoff" in allowed:
+        expected.discard("dito na sessão")  # the handoff tells it
+    assert {text for texts in SECTIONS.values() for text in texts if text in html} == expected
+
+
+def test_a_phone_that_cannot_be_decrypted_is_unavailable_and_told_once(
+    admin_client: Client, embedded_store: DocumentStore
+):
+    data.conversation()
+    get_store().commit([Update("user_profiles/ana", {"phone": "9.bm90IG91cnM="})])
+    for page in (URL, "/admin/profiles/userprofile/", "/admin/profiles/userprofile/ana/change/"):
+        with capture_logs() as logs:
+            assert "indisponível" in html_of(admin_client, page)
+        alerts = [entry for entry in logs if entry.get("alert")]
+        assert [(entry["event"], entry["user_key"]) for entry in alerts] == [("profile_unreadable", "ana")]
+
+
     data.session()
     for number in range(60):
         data.message(n=number)
