@@ -4,10 +4,8 @@ from django.contrib import admin
 from unfold.decorators import display
 
 from pyloto.documents.admin import DocumentAdmin, short_time
-from pyloto.privacy.masking import mask_phone
 
 from .models import UserProfile
-from .services import revealed
 
 
 @admin.register(UserProfile)
@@ -25,8 +23,7 @@ class UserProfileAdmin(DocumentAdmin):
 
     @display(description="telefone")
     def masked_phone(self, profile: UserProfile) -> str:
-        phone = revealed(profile, "phone")
-        return mask_phone(phone) if phone else "Sem telefone"
+        return profile.masked_phone or "Sem telefone"
 
     @display(description="última interação")
     def last_seen(self, profile: UserProfile) -> str:

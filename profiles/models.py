@@ -1,8 +1,12 @@
 """The documents about customers: what WhatsApp knows them by, and what we know of them."""
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from pyloto.documents.document_model import DocumentModel
+from pyloto.observability.alerts import alert
+from pyloto.privacy.fields import DecryptionFailed, decrypt
+from pyloto.privacy.masking import mask_phone
 
 
 class Identity(DocumentModel):
@@ -24,6 +28,7 @@ class Identity(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "identidade"
         verbose_name_plural = "identidades"
 
@@ -54,5 +59,21 @@ class UserProfile(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "cliente"
         verbose_name_plural = "clientes"
+
+    def reveal(self, field: str) -> str:
+        """The plain value of an encrypted field; empty where there is none. Raises `DecryptionFailed`."""
+        envelope = getattr(self, field)
+        return decrypt(envelope, path=f"{self.collection}/{self.pk}", field=field) if envelope else ""
+
+    @cached_property
+    def masked_phone(self) -> str:
+        """The phone as staff see it: empty where there is none, a word and an alert where it cannot be read."""
+        try:
+            phone = self.reveal("phone")
+        except DecryptionFailed:
+            alert("profile_unreadable", user_key=self.pk, field="phone")
+            return "indisponível"
+        return mask_phone(phone) if phone else ""

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.cache import cache
 
 from pyloto.documents import Create, Write
-from pyloto.privacy.fields import decrypt, encrypt
+from pyloto.privacy.fields import encrypt
 
 from .identifiers import Sender, identity_ids
 from .models import Identity, UserProfile
@@ -163,9 +163,8 @@ def _profile_changes(user_key: str, profile: UserProfile | None, senders: Sequen
 
 
 def revealed(profile: UserProfile | None, field: str) -> str:
-    """The plain value of an encrypted field of the profile; empty where it has none."""
-    envelope = getattr(profile, field) if profile else None
-    return decrypt(envelope, path=profiles.path(profile.pk), field=field) if profile and envelope else ""
+    """The plain value of an encrypted field of the profile; empty where it has none. Raises `DecryptionFailed`."""
+    return profile.reveal(field) if profile else ""
 
 
 def fold(name: str) -> str:

@@ -12,7 +12,6 @@ from conversations.models import Conversation, Handoff, Message, Session
 from conversations.stores import ConversationStore, HandoffStore, Position, SessionStore, load
 from conversations.transcript import Bubble, bubbles_of, cited_keys, keyed
 from profiles.models import UserProfile
-from profiles.services import revealed
 from profiles.stores import UserProfileStore
 from pyloto.documents import get_store
 from pyloto.privacy.masking import mask_phone
@@ -38,8 +37,7 @@ class Chat:
 
     @property
     def masked_phone(self) -> str:
-        phone = revealed(self.profile, "phone")
-        return mask_phone(phone) if phone else ""
+        return self.profile.masked_phone if self.profile else ""
 
 
 def load_chat(user_key: str, *, before: str = "") -> Chat | None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from structlog.testing import capture_logs
 
 from conversations.models import Actor, Message, MessageState
 from conversations.transcript import delivery_of
