@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from profiles.models import UserProfile
+from pyloto.documents import is_document_id
 from pyloto.documents.admin import DocumentAdmin, short_time
 from pyloto.documents.queryset import DocumentQuerySet
 
@@ -145,7 +146,7 @@ class ConversationAdmin(DocumentAdmin):
     def release_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
         if not self.has_release_permission(request):
             raise PermissionDenied
-        if "/" in user_key:
+        if not is_document_id(user_key):
             raise Http404
         try:
             release_to_bot(user_key=user_key, agent=f"user:{request.user.pk}", now=timezone.now())

@@ -13,8 +13,7 @@ from conversations.stores import ConversationStore, HandoffStore, Position, Sess
 from conversations.transcript import Bubble, bubbles_of, cited_keys, keyed
 from profiles.models import UserProfile
 from profiles.stores import UserProfileStore
-from pyloto.documents import get_store
-from pyloto.privacy.masking import mask_phone
+from pyloto.documents import get_store, is_document_id
 
 PAGE = 50
 PLACE_SALT = "conversations.chat"
@@ -45,7 +44,7 @@ def load_chat(user_key: str, *, before: str = "") -> Chat | None:
 
     Reads header and profile, one page of messages, session and handoff with quoted messages: three round trips.
     """
-    if not user_key or "/" in user_key:
+    if not is_document_id(user_key):
         return None
     profile_path = UserProfileStore.path(user_key)
     loaded = load(user_key, [profile_path])

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from .errors import InvalidDocument
 from .queryset import BadCursor, DocumentQuerySet
 
 CURSOR_VAR = "cursor"
@@ -48,9 +49,9 @@ class CursorChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         try:
             queryset = self.queryset.after(self.cursor) if self.cursor else self.queryset
-        except BadCursor as exc:
+            rows = queryset[: self.list_per_page + 1]
+        except (BadCursor, InvalidDocument) as exc:  # not of this list, or more than any document can hold
             raise IncorrectLookupParameters from exc
-        rows = queryset[: self.list_per_page + 1]
         self.result_list = rows[: self.list_per_page]
         next_url = None
         if len(rows) > self.list_per_page:

@@ -14,6 +14,7 @@ from django.db.models import Q
 from .document_model import DocumentModel
 from .port import DOCUMENT_ID, Direction, Operator, Query
 from .registry import get_store
+from .values import is_document_id
 
 M = TypeVar("M", bound=DocumentModel)
 Condition = tuple[str, Operator, Any]
@@ -184,8 +185,7 @@ class DocumentQuerySet(Generic[M]):
         return [self.model.from_snapshot(snapshot) for snapshot in get_store().query(self._port_query())]
 
     def _fetch_by_id(self, ids: tuple[str, ...]) -> list[M]:
-        # Ids come from URLs: one with a slash would name a document somewhere else.
-        paths = [f"{self.query.collection}/{i}" for i in ids if i and "/" not in i]
+        paths = [f"{self.query.collection}/{i}" for i in ids if is_document_id(i)]  # they come from URLs
         snapshots = get_store().get_many(paths) if paths else {}
         found = [self.model.from_snapshot(snapshots[path]) for path in paths if path in snapshots]
         matching = [m for m in found if all(IN_MEMORY[op](getattr(m, f), value) for f, op, value in self.query.where)]

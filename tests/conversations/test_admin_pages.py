@@ -146,6 +146,8 @@ def test_filters_without_an_index_are_refused(admin_client: Client):
 def test_the_trail_of_a_conversation_is_verified_on_the_spot(admin_client: Client):
     url = "/admin/audit/auditevent/?conversation_id=ana-conversation"
     assert "Cadeia íntegra: 3 eventos conferidos" in admin_client.get(url).content.decode()
+    response = admin_client.get("/admin/audit/auditevent/?conversation_id=" + "x" * 1501)
+    assert response["Location"] == "/admin/audit/auditevent/?e=1"
     get_store().commit([Update("audit_logs/ana-conversation-000000000002", {"actor": "HUMAN"})])
     html = admin_client.get(url).content.decode()
     assert "Cadeia com problemas: nº 2 alterado" in html

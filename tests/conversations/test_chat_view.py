@@ -15,6 +15,7 @@ from pyloto.documents.registry import use_store
 from tests.conversations import chat_data as data
 
 URL = "/admin/conversations/conversation/ana/change/"
+NO_IDS = ("__x__", ".", "%00", "a%1Fb", "x" * 1501)  # no document can have these
 
 
 def html_of(client: Client, url: str = URL) -> str:
@@ -164,6 +165,8 @@ def test_a_phone_that_cannot_be_decrypted_is_unavailable_and_told_once(
 def test_what_does_not_exist_leads_back(admin_client: Client, embedded_store: DocumentStore):
     data.conversation()
     data.message()
-    for user_key in ("nobody", "ana_2Fmessages_2Fm0001"):
+    for user_key in ("nobody", "ana_2Fmessages_2Fm0001", *NO_IDS):
         response = admin_client.get(f"/admin/conversations/conversation/{user_key}/change/")
         assert response.status_code == 302
+        for model in ("conversations/session", "conversations/handoff", "audit/auditevent", "profiles/userprofile"):
+            assert admin_client.get(f"/admin/{model}/{user_key}/change/").status_code == 302

@@ -146,6 +146,11 @@ def test_only_a_post_by_somebody_with_the_permission_counts(client: Client, embe
     assert header()["mode"] == Mode.BOT
 
 
+def test_what_can_be_no_conversation_is_not_found(admin_client: Client, embedded_store: DocumentStore):
+    for user_key in ("__x__", ".", "%00"):
+        assert admin_client.post(URL.replace("ana", user_key)).status_code == 404
+
+
 def test_the_bot_answers_the_next_message(customer: Customer):
     customer.writes("quero falar com uma pessoa").is_served()
     customer.writes("alguém aí?").is_served()
