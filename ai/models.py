@@ -38,6 +38,7 @@ class Classification(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "classificação"
         verbose_name_plural = "classificações"
 

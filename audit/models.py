@@ -26,6 +26,7 @@ class AuditEvent(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "evento de auditoria"
         verbose_name_plural = "eventos de auditoria"
 

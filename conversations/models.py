@@ -79,6 +79,7 @@ class Conversation(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "conversa"
         verbose_name_plural = "conversas"
         permissions = [("release_conversation", "Pode devolver conversas ao bot")]
@@ -125,6 +126,7 @@ class Message(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "mensagem"
         verbose_name_plural = "mensagens"
 
@@ -153,6 +155,7 @@ class Session(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "sessão"
         verbose_name_plural = "sessões"
 
@@ -201,6 +204,7 @@ class Handoff(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "atendimento humano"
         verbose_name_plural = "atendimentos humanos"
 
@@ -223,5 +227,6 @@ class Quarantined(DocumentModel):
 
     class Meta:
         managed = False
+        default_permissions = ("view",)
         verbose_name = "entrega em quarentena"
         verbose_name_plural = "entregas em quarentena"

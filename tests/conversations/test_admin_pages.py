@@ -4,12 +4,15 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from audit import EventType
 from conversations.models import Mode
 from pyloto.documents import DocumentStore, Update, get_store
+from pyloto.documents.document_model import DocumentModel
 from tests.conversations import chat_data as data
 
 LISTS = {
@@ -99,6 +102,14 @@ def test_staff_without_permissions_see_nothing(client: Client):
         assert client.get(f"/admin/{model}/").status_code == 403
         assert client.get(f"/admin/{model}/{key}/change/").status_code == 403
     assert "Ana Souza" not in client.get("/admin/").content.decode()
+
+
+@pytest.mark.django_db
+def test_groups_are_offered_no_permission_that_does_nothing():
+    models = [model for model in apps.get_models() if issubclass(model, DocumentModel)]
+    offered = Permission.objects.filter(content_type__in=ContentType.objects.get_for_models(*models).values())
+    expected = {f"view_{model._meta.model_name}" for model in models} | {"release_conversation"}
+    assert {permission.codename for permission in offered} == expected
 
 
 def test_conversations_are_listed_by_their_last_message_and_filtered_by_mode(
