@@ -21,7 +21,10 @@ ID_LENGTH = 32  # what is shorter is a code
 
 @dataclass(frozen=True)
 class Chain:
-    """What a list shows above the events of one conversation. `checked`: how many were verified; 0 for a long chain."""
+    """What a list shows above the events of one conversation. `checked`: how many were verified; 0 for a long chain.
+
+    Events that are gone from the end of a chain leave no trace in it: what was checked are those that are there.
+    """
 
     conversation_id: str
     checked: int = 0

@@ -112,7 +112,7 @@ def photograph(browser: Browser, installation: Stack, customer_id: str, password
     page.get_by_text("Trilha de auditoria").wait_for()
     take(page, "conversa")
     page.get_by_text("Trilha de auditoria").click()
-    page.get_by_text("Cadeia íntegra").wait_for()
+    page.get_by_text("sem alterações").wait_for()
     take(page, "auditoria")
 
 
