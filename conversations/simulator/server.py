@@ -26,6 +26,7 @@ STATIC = Path(__file__).parent / "static"
 STATIC_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 BODY_MAX_BYTES = 20 * 1024 * 1024
 HEARTBEAT_SECONDS = 10
+OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
 HOLD_MAX_SECONDS = 120  # a reply that is held back longer than any client waits
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -134,6 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self, method: str) -> None:
         path = urlsplit(self.path).path
         body = self._read_body() if method == "POST" else b""
+        if (path == "/" or path.startswith("/api/")) and not OWN_HOST.fullmatch(self.headers.get("Host", "")):
+            # Another site's page whose name was rebound to this machine's address.
+            self.answer(403, {"error": "Abra o simulador por localhost ou 127.0.0.1."})
+            return
         for route_method, pattern, action in ROUTES:
             found = pattern.fullmatch(path)
             if route_method == method and found:

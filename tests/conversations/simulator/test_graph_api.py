@@ -188,6 +188,29 @@ def test_control_api_takes_only_json_from_its_own_page(graph: Graph) -> None:
     assert len(graph.fake.customers()) == 1
 
 
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8001", "localhost.evil.example", "127.0.0.1.evil.example"]
+)
+def test_page_under_another_name_reads_and_sends_nothing(graph: Graph, host: str) -> None:
+    for method, path in (("GET", "/"), ("GET", "/api/snapshot"), ("GET", "/api/events"), ("POST", "/api/customers")):
+        body = {"json": {}} if method == "POST" else {}
+        response = urllib3.request(method, graph.fake.url + path, headers={"Host": host}, **body)
+        assert response.status == 403
+    assert len(graph.fake.customers()) == 1
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8001", "127.0.0.1:8001", "[::1]:8001"])
+def test_page_is_open_under_the_names_of_this_machine(graph: Graph, host: str) -> None:
+    for path in ("/", "/api/customers"):
+        assert urllib3.request("GET", graph.fake.url + path, headers={"Host": host}).status == 200
+
+
+def test_graph_api_is_open_under_any_name(graph: Graph) -> None:
+    media_id = graph.fake.add_media(b"\x89PNG", "image/png")
+    headers = {"Host": "simulator:8001", "Authorization": f"Bearer {TOKEN}"}
+    assert urllib3.request("GET", f"{graph.fake.url}/v26.0/{media_id}", headers=headers).status == 200
+
+
 @pytest.mark.parametrize("changes", [{"nonsense": 1}, {"duplicate": "two"}, {"fail_next": [{"mode": "explode"}]}])
 def test_unknown_misbehaviour_is_refused(graph: Graph, changes: dict[str, Any]) -> None:
     response = urllib3.request("POST", f"{graph.fake.url}/api/misbehave", json=changes)
