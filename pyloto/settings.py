@@ -254,6 +254,7 @@ LOGGING = logging_config(LOG_LEVEL)  # JSON lines; applied by Django in every pr
 METRICS_TOKEN = env.text("METRICS_TOKEN")  # bearer token for /metrics, which does not exist without one
 
 # --- Admin (unfold) ---------------------------------------------------------------------------------------------------
+LOGIN_REDIRECT_URL = "admin:index"  # for who opens /admin/login/ itself: unfold's form names no next page
 UNFOLD = {
     "SITE_TITLE": "Pyloto",
     "SITE_HEADER": "Pyloto",
