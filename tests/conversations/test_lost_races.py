@@ -120,6 +120,16 @@ def test_races_lost_for_ever_are_given_back_and_count_as_no_failure(customer: Cu
     assert_answered_once(customer)
 
 
+def test_a_header_behind_its_chain_costs_no_reply(customer: Customer) -> None:
+    """Somebody appended to the chain alone: from then on each commit would meet that event."""
+    customer.writes("oi").is_served()
+    behind = customer.header.audit_head
+    customer.writes("Onde fica a empresa?").is_served()
+    customer.store.inner.commit([Update(f"conversations/{customer.user_key}", {"audit_head": behind})])
+    customer.writes("Qual o site de vocês?").is_served()
+    assert_answered_once(customer, turns=3)
+
+
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_sent_message_is_recorded_although_the_store_hesitates(customer: Customer, applied: bool) -> None:
     customer.writes("oi")

@@ -124,6 +124,16 @@ def test_a_queued_reply_of_an_earlier_owner_is_cancelled(customer: Customer, clo
     assert (customer.states, len(customer.outside.sent)) == (["CANCELLED"], 1)
 
 
+def test_a_takeover_ends_a_queued_reply_before_its_time(customer: Customer) -> None:
+    """A person's message would else wait behind it."""
+    customer.outside.answers = [Rejected(190, ErrorClass.CHANNEL_BROKEN)]
+    customer.writes("oi").is_served()
+    taken = {"mode": "HUMAN", "owner_epoch": 1, "attempt": "agent"}
+    customer.store.inner.commit([Update(f"conversations/{customer.user_key}", taken)])
+    assert customer.is_served() is None
+    assert customer.states == ["CANCELLED"]
+
+
 def test_a_reply_to_nowhere_fails_and_blocks_nothing(customer: Customer, clock: Any) -> None:
     customer.outside.answers = [RATE_LIMIT]
     customer.writes("oi").is_served()

@@ -4,10 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from audit import EventType
 from conversations.models import Mode
+from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.services.turns import TURN_MESSAGES_MAX
+from conversations.whatsapp.client import Rejected
+from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import Update
 
 from .customer import Customer
@@ -67,6 +71,19 @@ def test_more_messages_than_a_turn_takes_are_answered_in_several(customer: Custo
     assert {message.state for message in customer.received} == {"HANDLED"}
     assert len({message.turn_id for message in customer.received}) == len(customer.outside.sent) == 2
     assert [event["metadata"]["messages"] for event in customer.events(EventType.USER_CONTACT)] == [100, 20]
+
+
+@pytest.mark.parametrize("store", ["embedded"], indirect=True)
+def test_a_flood_that_hides_an_older_reply_does_not_overtake_it(customer: Customer) -> None:
+    """The run reads so many open items at most, the longest due first; the refused reply is due after all of them."""
+    customer.outside.answers = [Rejected(131056, ErrorClass.RETRY)]
+    customer.writes("oi").is_served()
+    customer.store.inner.commit([Update(customer.replies[0].path, {"due.at": timezone.now() + timedelta(minutes=5)})])
+    customer.sends(*({"text": {"body": f"mensagem {number}"}} for number in range(OPEN_ITEMS_MAX + 1)))
+    while customer.is_served() and any(message.due for message in customer.received):
+        pass
+    assert set(customer.states) == {"QUEUED"}
+    assert len(customer.outside.sent) == 1
 
 
 def test_nothing_that_waits_is_nothing_to_do(customer: Customer) -> None:
