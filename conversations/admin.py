@@ -18,8 +18,8 @@ from pyloto.documents.admin import DocumentAdmin, short_time
 from pyloto.documents.queryset import DocumentQuerySet
 
 from .intents import Intent, Outcome
-from .models import Conversation, Handoff, Mode, Quarantined, Session
 from .labels import intent_labels, label_of
+from .models import Conversation, Handoff, Mode, Quarantined, Session
 from .services.chat import Chat, load_chat
 from .services.release import NotWithHuman, ReleaseContended, release_to_bot
 from .templatetags.conversation_labels import answers
@@ -124,8 +124,8 @@ class ConversationAdmin(DocumentAdmin):
         )
 
     def _chat_context(self, request: HttpRequest, chat: Chat) -> dict[str, Any]:
-        return {
         may, mode = request.user.has_perm, label_of(Mode, chat.header.mode)
+        return {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": chat.header,

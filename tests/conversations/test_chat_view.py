@@ -113,8 +113,6 @@ def test_the_handoff_is_told_beside_the_messages(admin_client: Client, embedded_
     assert "?conversation_id=ana-conversation" in html
 
 
-def test_a_page_costs_three_reads_however_long_the_history(admin_client: Client, embedded_store: DocumentStore):
-    data.conversation()
 SECTIONS = {  # permission: what only its owners read beside the messages
     "view_userprofile": {"Telefone", "+55 42 9••••-••34", "Castro/PR"},
     "view_session": {"Sessão", "dito na sessão", "/admin/conversations/session/ana-session/"},
@@ -154,6 +152,8 @@ def test_a_phone_that_cannot_be_decrypted_is_unavailable_and_told_once(
         assert [(entry["event"], entry["user_key"]) for entry in alerts] == [("profile_unreadable", "ana")]
 
 
+def test_a_page_costs_three_reads_however_long_the_history(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
     data.session()
     for number in range(60):
         data.message(n=number)
