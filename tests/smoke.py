@@ -32,7 +32,7 @@ from pyloto.processes import Runner
 from pyloto.stack import Stack, child_environment
 from tests.lab.emulator import EmulatorMissing, firestore_emulator, free_port
 
-PLAY_SECONDS = 50  # the longest that everything may take to be answered
+PLAY_SECONDS = 90  # the longest that everything may take to be answered; a quiet machine needs 25
 TICK_SECONDS = 0.2
 BATCH = 200
 KILL_AFTER, FLUSH_AFTER = 30, 90  # replies to the batch
@@ -45,7 +45,17 @@ SETTINGS = {
     "OUTBOX_STALE_SECONDS": "4",
     "OUTBOX_UNKNOWN_SECONDS": "4",  # the fake's slowest status takes one second
 }
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME", "VIRTUAL_ENV", "FIRESTORE_EMULATOR_HOST", "REQUIRE_EMULATORS")
+INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "JAVA_HOME",
+    "VIRTUAL_ENV",
+    "FIRESTORE_EMULATOR_HOST",
+    "REQUIRE_EMULATORS",
+)
 
 GREETINGS = ("Oi", "Bom dia!", "Olá, tudo bem?", "opa", "Boa tarde", "Oi, pode me ajudar?")
 QUESTIONS = (
