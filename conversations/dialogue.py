@@ -5,6 +5,7 @@ import re
 from django.conf import settings
 
 from ai import knowledge, rules
+from ai.responses import Detected
 from audit import EventType
 
 from . import answers, flows, replies
@@ -35,7 +36,7 @@ class Dialogue:
         self.queue = IntentQueue(session.intents)
         self.understood = False  # something that was said had an effect
         self.wants_menu = False
-        self.try_again = False  # the open question once more, from the start
+        self.try_again = False  # the open question once more, from the start, where nothing else had an effect
         self.answered = 0  # answers taken from this turn
         self.picked: str | None = None  # the intent tapped in this turn
 
@@ -77,7 +78,7 @@ class Dialogue:
             self._answer_next(yes=tap_id == replies.NEXT_YES)
         elif tap_id == replies.RETRY:
             self.try_again = True
-        elif intent != tap_id and intent in Intent.values:
+        elif intent != tap_id and intent in replies.INTENT_TITLES:
             self._pick(intent)
         elif tap_id.startswith(replies.FIELD_PREFIX) and self._choose_answer(tap_id):
             self.understood = True
@@ -160,11 +161,13 @@ class Dialogue:
 
     def _aside(self, free: bool) -> str:
         """What is said to a customer who asks something instead of answering; empty where it is an answer."""
+        return self._remark() if not free or rules.is_question(self.heard.text) else ""
+
+    def _remark(self) -> str:
+        """What is said at once to a question about the company and to talk about anything else; else empty."""
         detected = {d.intent for d in self.heard.reading.intents}
-        if free and not rules.is_question(self.heard.text):
-            return ""
         if Intent.INSTITUTIONAL in detected:
-            return knowledge.find_answer(self.heard.text, alone=False) or replies.NO_ANSWER_YET
+            return knowledge.find_answer(self.heard.text) or replies.NO_ANSWER_YET
         return replies.NOT_OURS if Intent.UNSUPPORTED in detected else ""
 
     def _switches(self, free: bool) -> bool:
@@ -179,7 +182,7 @@ class Dialogue:
         return False
 
     def _add_detected(self, *, during_flow: bool = False) -> None:
-        """Queue what was recognised. A question about the company is answered at once where there is something else."""
+        """Queue the wishes that were recognised, and answer what is none."""
         reading = self.heard.reading
         detected = [d for d in reading.intents if d.intent != Intent.ENTRY_UNKNOWN]
         served = (self.queue.active or {}).get("intent")
@@ -191,22 +194,32 @@ class Dialogue:
             if wishes and served == (self.queue.active or {}).get("intent"):
                 self.turn.lead.append(replies.NOTED_ALSO)
             return
-        for found in detected if not wishes and not self.heard.wants_human else ():
+        asides = {d.intent: d for d in detected if not _is_wish(d.intent)}
+        if wishes:
+            asides.pop(Intent.UNSUPPORTED, None)
+        if asides and (wishes or not self.heard.wants_human):
+            self._answer_or_add(asides.get(Intent.INSTITUTIONAL) or asides[Intent.UNSUPPORTED])
+
+    def _answer_or_add(self, found: Detected) -> None:
+        """Serve as an intent what stands alone. Where something else is open it waits for nothing: it is said at once."""
+        alone = all(entry["intent"] == found.intent for entry in self.queue.open)
+        if alone and not self.wants_menu:
             self._add(found.intent.value, confidence=found.confidence)
-        if wishes and any(d.intent == Intent.INSTITUTIONAL for d in detected):
-            self.turn.lead.append(knowledge.find_answer(self.heard.text, alone=False) or "")
+        else:
+            self.turn.lead.append(self._remark())
+            self.try_again = True
 
     def _add(self, intent: str, *, confidence: float, explicit: bool = False, urgent: bool = False) -> None:
         if self.queue.add_intent(
             intent, at=self.heard.last_at, confidence=confidence, explicit=explicit, urgent=urgent
         ):
             self.turn.record(EventType.INTENT_ADDED, session_id=self.session.pk, intent=intent, explicit=explicit)
-            if (flow := flows.find_flow(intent)) and not explicit:  # while it waits, what was said of it is kept
-                self._keep(flow, flows.absorb(flow, self.heard.text, {}, None))
         entry = self.queue.find(intent)
         if entry is None:
             return
         self.understood = True
+        if (flow := flows.find_flow(intent)) and not explicit:  # while it waits, what was said of it is kept
+            self._keep(flow, flows.absorb(flow, self.heard.text, self.session.collected.get(intent, {}), None))
         if intent == Intent.PYLOTO_ENTREGA_REQUEST and entry["urgent"] and self.queue.active:
             self.queue.choose()  # a delivery now goes first, unless the other one was picked explicitly
 
@@ -251,7 +264,7 @@ class Dialogue:
         self._record_reading()
         if self.wants_menu:
             return self._menu()
-        if self.try_again:
+        if self.try_again and not self.understood:
             self.session.asked["misses"] = 0
             return self._ask_again()
         if self.session.asked.get("next") and not self.understood:

@@ -19,10 +19,16 @@ LINES = [
     "quero ser entregador", "tenho uma loja e quero entregas", "qual o horário?", "vcs são um robô?", "vocês têm CNPJ?",
     "conta uma piada", "sim", "não", "empresa", "10", "Castro/PR", "até março", "5 mil reais", "não sei", "menu",
     "na verdade são 15", "deixa pra lá", "organizar os pedidos da loja", "xyz", "👍", "", "obrigado", "x" * 3000,
+    "preciso de um sistema para o estoque da empresa, 10 usuários, em Castro/PR, até março, R$ 5.000, precisa ter cadastro",
 ]  # fmt: skip
 TAPS = ["human", "menu", "next:yes", "next:no", "retry", "field:CUSTOM_SOFTWARE:deadline:0", "zzz"]
 TAPS += [f"intent:{intent}" for intent in Intent.values]
+ANSWERS = {"client_type": "empresa", "users": "10", "volume": "200", "deliveries": "200", "deadline": "até março",
+           "budget": "não sei", "city": "Castro/PR", "vehicle": "moto", "name": "Zé da Silva", "company": "Doce Mel"}  # fmt: skip
 STEP = st.one_of(
+    st.just(("answer", "")),
+    st.sampled_from([("say", "menu"), ("say", "conta uma piada"), ("say", "qual o horário?")]),
+    st.tuples(st.sampled_from(TAPS), st.sampled_from([*TAPS, *LINES])).map(lambda both: ("both", "|".join(both))),
     st.sampled_from(LINES).map(lambda line: ("say", line)),
     st.sampled_from(TAPS).map(lambda tap: ("tap", tap)),
     st.sampled_from(["audio", "image", "reaction", "hologram"]).map(lambda kind: ("send", kind)),
@@ -42,10 +48,18 @@ def sendable(reply: Reply) -> None:
 
 
 def take(talk: Talk, kind: str, value: str) -> None:
-    was_bot, speaks = talk.conversation.mode == "BOT", kind in ("say", "tap", "late")
+    answered = talk.conversation.mode == "BOT" and not talk.conversation.routed_reminded
     match kind:
         case "say":
             reply = talk.say(value)
+        case "answer":
+            field = talk.session.asked.get("field", "") if talk.session else ""
+            reply = talk.say(value := ANSWERS.get(field, "organizar os pedidos da loja"))
+        case "both":
+            tap, other = value.split("|")
+            talk.now += timedelta(seconds=20)
+            second = talk.tapped(other, "Empresa") if other in TAPS else talk.message(text=other)
+            reply = talk.turn([talk.tapped(tap, "Empresa"), second])
         case "tap":
             reply = talk.tap(value, "Empresa")
         case "send":
@@ -56,7 +70,7 @@ def take(talk: Talk, kind: str, value: str) -> None:
             return
     if reply:
         sendable(reply)
-    if was_bot and speaks and value.strip():
+    if answered and kind != "send" and value.strip():
         assert reply is not None
 
 

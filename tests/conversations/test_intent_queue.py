@@ -147,6 +147,46 @@ def test_an_old_button_does_not_drop_the_flow_that_is_open() -> None:
     assert [entry["status"] for entry in talk.session.intents] == ["ACTIVE", "QUEUED"]
 
 
+@pytest.mark.parametrize("text", ["me conta uma piada", "qual o horário?"])
+def test_whether_to_go_on_is_asked_again_after_an_aside(text: str) -> None:
+    talk = Talk()
+    talk.say("preciso de um motoboy agora e também quero um sistema pra minha loja")
+    assert "sistemas sob medida" in text_of(talk.say(text))
+    assert talk.session is not None
+    assert [entry["status"] for entry in talk.session.intents] == ["QUEUED", "DONE"]
+
+
+@pytest.mark.parametrize("text", ["me conta uma piada", "qual o horário?"])
+def test_an_aside_in_one_turn_with_a_tap_is_answered_in_front(text: str) -> None:
+    talk = Talk()
+    reply = talk.turn([talk.message(text=text), talk.tapped("intent:PYLOTO_ENTREGA_REQUEST")])
+    assert text_of(reply).index("não consigo" if "piada" in text else "9h às 17h") < text_of(reply).index(DESK)
+    assert talk.outcomes == ["ROUTE_EXTERNAL"]
+
+
+def test_a_joke_in_one_turn_with_a_tap_on_the_menu_does_not_wait() -> None:
+    talk = Talk()
+    talk.turn([talk.tapped("menu"), talk.message(text="me conta uma piada")])
+    assert talk.session is not None
+    assert not talk.session.intents
+
+
+def test_a_joke_after_menu_and_delivery_in_one_turn_leaves_only_the_delivery_open() -> None:
+    talk = Talk()
+    talk.turn([talk.tapped("menu"), talk.tapped("intent:PYLOTO_ENTREGA_REQUEST")])
+    assert "não consigo ajudar" in text_of(talk.say("me conta uma piada"))
+    assert DESK in text_of(talk.tap("intent:PYLOTO_ENTREGA_REQUEST"))
+    assert talk.outcomes == ["ROUTE_EXTERNAL"]
+
+
+@pytest.mark.parametrize("intent", ["UNSUPPORTED", "ENTRY_UNKNOWN"])
+def test_what_no_menu_offers_cannot_be_picked(intent: str) -> None:
+    talk = Talk()
+    talk.turn([talk.tapped("menu"), talk.tapped(f"intent:{intent}")])
+    assert talk.session is not None
+    assert not talk.session.intents
+
+
 def test_a_question_about_the_company_that_waited_is_answered_with_its_presentation() -> None:
     talk = Talk()
     talk.tap("intent:INSTITUTIONAL", "Conhecer a Pyloto")
