@@ -48,6 +48,11 @@ VALUE = (
 COMMERCIAL = frozenset(VALUE[:4])
 
 
+def value_rank(intent: str) -> int:
+    """The place of an intent by value, 0 the greatest; one that only another release knows comes last."""
+    return VALUE.index(intent) if intent in VALUE else len(VALUE)
+
+
 class IntentStatus(TextChoices):
     ACTIVE = "ACTIVE", "Ativa"
     QUEUED = "QUEUED", "Na fila"
@@ -168,5 +173,4 @@ def _priority(entry: dict[str, Any]) -> tuple[int, int, datetime]:
         return 0, 0, entry["at"]
     if entry["intent"] == Intent.PYLOTO_ENTREGA_REQUEST and entry["urgent"]:
         return 1, 0, entry["at"]
-    value = VALUE.index(Intent(entry["intent"])) if entry["intent"] in VALUE else len(VALUE)
-    return 2, value, entry["at"]
+    return 2, value_rank(entry["intent"]), entry["at"]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from ai import knowledge
 from ai.responses import AIResponse
 from audit import EventType
 from profiles.models import UserProfile
@@ -16,15 +17,17 @@ from profiles.models import UserProfile
 from . import replies, sessions
 from .dialogue import Dialogue
 from .hearing import SILENT_TYPES, Heard, hear, is_typed
-from .intents import Intent, Outcome
+from .intents import COMMERCIAL, Intent, Outcome
 from .models import Actor, Conversation, Message, Mode, Session
-from .plans import Turn, TurnPlan
+from .plans import ROUTED_FOR, Turn, TurnPlan
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
 
 __all__ = ["TurnPlan", "needs_classification", "plan_failure", "plan_timeout", "plan_turn"]
 
 ACKNOWLEDGE_EVERY = timedelta(minutes=30)
+# What reading a session raises that another release wrote in a shape that this one does not know.
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 
 
 def needs_classification(*, conversation: Conversation, session: Session | None, messages: Sequence[Message]) -> bool:
@@ -103,21 +106,38 @@ def plan_failure(
     turn_id: str,
     new_session_id: str,
 ) -> TurnPlan:
-    """The turn that is given up (product.md §5): the session ends FAILED_INTERNAL and a human is told."""
-    turn = Turn(conversation, profile, now, turn_id)
+    """The turn that is given up (product.md §5): the session ends FAILED_INTERNAL and a human is told.
+
+    Nothing comes after this that could help, so a session that cannot be read is handed over by its ids alone.
+    """
+
+    def give_up(current: Session | None) -> TurnPlan:
+        return _give_up(Turn(conversation, profile, now, turn_id), current, messages, new_session_id)
+
+    current = sessions.copy_of(session) if session is not None else None
+    try:
+        return give_up(current)
+    except UNREADABLE:
+        plan = give_up(sessions.without_content(session) if session is not None else None)
+        if plan.handoff:
+            plan.handoff.summary = ""  # not that nothing was said: nothing that was said can be read
+        return plan
+
+
+def _give_up(turn: Turn, session: Session | None, messages: Sequence[Message], new_session_id: str) -> TurnPlan:
     turn.record(EventType.USER_CONTACT, actor=Actor.USER, messages=len(messages))
-    if conversation.mode != Mode.BOT:
+    if turn.conversation.mode != Mode.BOT:
         return turn.silent(session, Outcome.HANDOFF_HUMAN)
-    if session is not None and sessions.is_active(session):
-        current = sessions.copy_of(session)
-    else:
-        current = sessions.open_session(
-            conversation, session_id=new_session_id, at=min(m.received_at for m in messages)
-        )
-        turn.record(EventType.SESSION_OPENED, session_id=new_session_id)
-    turn.hand_over(current, outcome=Outcome.FAILED_INTERNAL, routing=ROUTING_FAILURE)
-    reply = Reply(replies.failed(now)) if any(m.type not in SILENT_TYPES for m in messages) else None
-    return turn.plan(current, reply, Outcome.FAILED_INTERNAL)
+    first_at = min(message.received_at for message in messages)
+    if session is not None and sessions.is_active(session) and sessions.has_expired(session, first_at):
+        turn.expire(session)
+        if turn.handoff:
+            return turn.plan(session, Reply(replies.handed_over_after_pause(turn.now)), Outcome.HANDOFF_HUMAN)
+    if session is None or not sessions.is_active(session):
+        session = turn.open_session(new_session_id, at=first_at)
+    turn.hand_over(session, outcome=Outcome.FAILED_INTERNAL, routing=ROUTING_FAILURE)
+    speaks = any(message.type not in SILENT_TYPES for message in messages)
+    return turn.plan(session, Reply(replies.failed(turn.now)) if speaks else None, Outcome.FAILED_INTERNAL)
 
 
 # --- turns without a conversation -------------------------------------------------------------------------------------
@@ -146,10 +166,42 @@ def _is_routed(conversation: Conversation, heard: Heard) -> bool:
 
 
 def _point_outside(turn: Turn, heard: Heard) -> TurnPlan:
-    """Half an hour after ROUTE_EXTERNAL no intent is taken: the channel is named once more, once."""
+    """Half an hour after ROUTE_EXTERNAL no intent is taken: the channel is named once more, once.
+
+    A question about the company is answered all the same. A wish for something else would be lost in silence: once the
+    customer reads how to reach a person.
+    """
     turn.intent = Intent.PYLOTO_ENTREGA_REQUEST.value
-    desk = settings.DELIVERY_DESK_WHATSAPP
-    if turn.conversation.routed_reminded or not desk:
+    answer = _fact(heard)
+    if not turn.conversation.routed_reminded:
+        desk = settings.DELIVERY_DESK_WHATSAPP
+        turn.lead.append(answer)
+        turn.changes["routed_reminded"] = True
+        return turn.plan(
+            None, replies.route_reminder(desk) if desk else replies.routed_already(), Outcome.ROUTE_EXTERNAL
+        )
+    if answer:
+        turn.intent = Intent.INSTITUTIONAL.value
+        return turn.plan(None, Reply(answer), Outcome.SELF_SERVE_INFO)
+    if _wants_something_else(heard) and not _acknowledged_since_routed(turn.conversation):
+        turn.changes["acknowledged_at"] = turn.now
         return turn.plan(None, replies.routed_already(), Outcome.ROUTE_EXTERNAL)
-    turn.changes["routed_reminded"] = True
-    return turn.plan(None, replies.route_reminder(desk), Outcome.ROUTE_EXTERNAL)
+    return turn.plan(None, None, Outcome.ROUTE_EXTERNAL)
+
+
+def _fact(heard: Heard) -> str:
+    """What the knowledge base says to a question about the company; "obrigado" is none."""
+    asks = any(detected.intent == Intent.INSTITUTIONAL for detected in heard.reading.intents)
+    return (knowledge.find_answer(heard.text, alone=False) or "") if asks else ""
+
+
+def _wants_something_else(heard: Heard) -> bool:
+    """Whether a line of business is asked for, typed or tapped, other than the delivery that was routed."""
+    tapped = {tap_id.removeprefix(replies.INTENT_PREFIX) for tap_id, _ in heard.taps}
+    wanted = tapped | {detected.intent.value for detected in heard.reading.intents}
+    return not wanted.isdisjoint(COMMERCIAL)
+
+
+def _acknowledged_since_routed(conversation: Conversation) -> bool:
+    last, until = conversation.acknowledged_at, conversation.routed_until
+    return last is not None and until is not None and last > until - ROUTED_FOR

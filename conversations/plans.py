@@ -15,6 +15,7 @@ from .qualification import open_handoff, summarise
 from .replies import Reply
 
 ROUTED_FOR = timedelta(minutes=30)  # product.md §3: no new intent after ROUTE_EXTERNAL
+JUDGED = {"qualification_level"}  # what we think of a customer; the rest of a profile is what they told us
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,9 @@ class Turn:
     ) -> TurnPlan:
         if session is not None and session not in self.sessions:
             self.sessions.append(session)
+        for actor, fields in ((Actor.USER, self.learnt.keys() - JUDGED), (Actor.PYLOTO, self.learnt.keys() & JUDGED)):
+            if fields:
+                self.record(EventType.PROFILE_UPDATED, actor=actor, fields=sorted(fields))
         return TurnPlan(
             conversation=self.changes,
             sessions=tuple(self.sessions),

@@ -12,12 +12,13 @@ from ai import rules
 
 from .answers import UNKNOWN
 from .flows import find_flow
-from .intents import COMMERCIAL, VALUE, Intent, IntentQueue, IntentStatus, Outcome
+from .intents import COMMERCIAL, Intent, IntentQueue, IntentStatus, Outcome, value_rank
+from .labels import label_of
 from .models import Conversation, Handoff, Session
 
 Level = Handoff.Qualification
 DEADLINE_MAX = 200
-ROUTING = {Intent.PYLOTO_ENTREGA_REQUEST: "delivery"}
+ROUTING: dict[str, str] = {Intent.PYLOTO_ENTREGA_REQUEST: "delivery"}
 ROUTING_GENERAL, ROUTING_FAILURE = "general", "failure"
 
 
@@ -53,7 +54,7 @@ def primary_entry(queue: IntentQueue) -> dict[str, Any] | None:
     if queue.active:
         return queue.active
     handed = [entry for entry in queue.entries if entry["outcome"] == Outcome.HANDOFF_HUMAN]
-    return min(handed or queue.entries, key=lambda e: VALUE.index(Intent(e["intent"])), default=None)
+    return min(handed or queue.entries, key=lambda e: value_rank(e["intent"]), default=None)
 
 
 def open_handoff(
@@ -85,7 +86,7 @@ def open_handoff(
         summary=summarise(session),
         requirements={name: dict(given) for name, given in session.collected.items() if given},
         deadline=deadline[:DEADLINE_MAX] if deadline and deadline != UNKNOWN else None,
-        routing=routing or (flow.routing if flow else ROUTING.get(Intent(intent), ROUTING_GENERAL)),
+        routing=routing or (flow.routing if flow else ROUTING.get(intent, ROUTING_GENERAL)),
         confidence=primary["confidence"],
         qualification_level=qualified.level.value,
         qualification_reasons=list(qualified.reasons),
@@ -105,7 +106,7 @@ def summarise(session: Session) -> str:
     lines: list[str] = []
     for entry in session.intents:
         status = "" if entry["status"] != IntentStatus.DECLINED else " (deixado de lado pelo cliente)"
-        lines.append(f"{Intent(entry['intent']).label}{status}")
+        lines.append(f"{label_of(Intent, entry['intent'])}{status}")
         flow = find_flow(entry["intent"])
         given = session.collected.get(entry["intent"], {})
         known = [field for field in flow.fields if field.name in given] if flow else []

@@ -29,6 +29,13 @@ def copy_of(session: Session) -> Session:
     return copied
 
 
+def without_content(session: Session) -> Session:
+    """A copy that holds nothing of what was said: ids, times and status only."""
+    copied = copy_of(session)
+    copied.intents, copied.collected, copied.asked = [], {}, {}
+    return copied
+
+
 def touch(session: Session, at: datetime) -> Session:
     """Note a message of the customer, received `at`: the idle limit counts from there."""
     session.last_user_at = max(session.last_user_at, at)

@@ -78,6 +78,25 @@ def test_what_was_learnt_goes_to_the_profile() -> None:
     assert talk.last.profile == {"is_business": True, "city": "Castro/PR", "role": "Dono(a)"}
 
 
+def test_the_trail_names_the_fields_of_the_profile_that_changed_and_no_value() -> None:
+    talk = Talk()
+    talk.say("quero um app pra minha empresa em Castro/PR")
+    event = talk.last.events[-1]
+    assert (event.event_type.value, event.actor) == ("PROFILE_UPDATED", "USER")
+    assert event.metadata == {"fields": ["city", "is_business"]}
+    talk.say("10")
+    assert "PROFILE_UPDATED" not in talk.event_types()
+
+
+def test_the_trail_names_a_new_qualification_as_the_bots_own() -> None:
+    talk = Talk()
+    talk.say("quero falar com uma pessoa")
+    assert talk.last.profile == {"qualification_level": "low"}
+    event = talk.last.events[-1]
+    assert (event.event_type.value, event.actor) == ("PROFILE_UPDATED", "PYLOTO")
+    assert event.metadata == {"fields": ["qualification_level"]}
+
+
 def test_a_refused_answer_is_not_asked_again_but_counts_as_missing() -> None:
     talk = Talk()
     talk.say("preciso de um app para organizar pedidos, em Castro/PR, até março")
@@ -109,6 +128,37 @@ def test_a_question_in_the_middle_is_answered_and_the_open_question_comes_again(
     assert "9h às 17h" in text_of(reply)
     assert "que problema" in text_of(reply)
     assert "problem" not in talk.collected(SOFTWARE)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("Qual o horário de atendimento?", "9h às 17h"), ("me conta uma piada", "não consigo ajudar"),
+     ("vocês têm CNPJ?", "deixo para a nossa equipe"), ("obrigado", "Por nada")],
+)  # fmt: skip
+def test_an_aside_while_the_flow_rests_behind_the_menu_is_answered_at_once_and_never_waits(
+    text: str, words: str
+) -> None:
+    talk = Talk()
+    talk.say("Preciso de um sistema sob medida")
+    talk.say("menu")
+    reply = talk.say(text)
+    assert words in text_of(reply)
+    assert reply is not None
+    assert reply.rows  # the menu is still what is asked
+    assert talk.session is not None
+    assert [entry["intent"] for entry in talk.session.intents] == [SOFTWARE]
+
+
+def test_a_lead_told_after_menu_and_joke_goes_to_a_human() -> None:
+    talk = Talk()
+    for text in ("Preciso de um sistema sob medida", "menu", "me conta uma piada"):
+        talk.say(text)
+    talk.say("é um sistema para controlar o estoque da empresa em Castro/PR, 10 usuários, até março")
+    assert talk.collected(SOFTWARE).keys() == {"client_type", "problem", "city", "users", "deadline"}
+    talk.say("cadastro de produtos e relatórios")
+    talk.say("prefiro não dizer")
+    assert talk.outcomes == ["HANDOFF_HUMAN"]
+    assert talk.handoff.intents_detected == [SOFTWARE]
 
 
 def test_a_free_answer_may_speak_of_deliveries_and_hours() -> None:
@@ -250,7 +300,7 @@ def test_the_conversation_waits_for_the_human_from_the_step_that_opens_the_hando
     assert talk.conversation.owner_epoch == 1
     assert talk.conversation.session_id == handoff.pk == "s0"
     assert talk.sessions["s0"].status == "CLOSED"
-    assert talk.event_types()[-3:] == ["HANDOFF_OPENED", "SESSION_CLOSED", "MODE_CHANGED"]
+    assert talk.event_types()[-4:-1] == ["HANDOFF_OPENED", "SESSION_CLOSED", "MODE_CHANGED"]
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,35 @@ def test_without_a_desk_a_human_takes_the_delivery() -> None:
 def test_for_half_an_hour_the_customer_is_pointed_to_the_desk_once_more_and_only_once() -> None:
     talk = Talk()
     talk.say("cadê meu pedido")
-    assert DESK in text_of(talk.say("quero um app"))
-    assert DESK not in text_of(talk.say("quero um app"))
+    assert DESK in text_of(talk.say("tá"))
+    assert talk.say("tá bom") is None
+    assert talk.send("audio") is None
     assert len(talk.sessions) == 1
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_question_of_that_half_hour_is_answered_out_of_the_knowledge_base() -> None:
+    talk = Talk()
+    talk.say("cadê meu pedido")
+    first = text_of(talk.say("qual o horário de vocês?"))
+    assert first.index("9h às 17h") < first.index(DESK)
+    assert text_of(talk.say("onde vocês ficam?")).startswith("Ficamos na")
+    assert (talk.last.intent, talk.last.outcome) == ("INSTITUTIONAL", "SELF_SERVE_INFO")
+    assert talk.say("obrigado") is None
+    assert len(talk.sessions) == 1
+
+
+@pytest.mark.usefixtures("desk")
+def test_who_wants_something_else_in_that_half_hour_reads_once_how_to_reach_a_person() -> None:
+    talk = Talk()
+    talk.say("cadê meu pedido")
+    talk.say("oi")
+    reply = talk.tap("intent:CUSTOM_SOFTWARE", "Sistemas sob medida")
+    assert reply is not None
+    assert reply.buttons[0].id == "human"
+    assert talk.say("quero um app") is None
+    assert talk.tap("human") is not None
+    assert talk.outcomes == ["ROUTE_EXTERNAL", "HANDOFF_HUMAN"]
 
 
 @pytest.mark.usefixtures("desk")
@@ -185,6 +211,68 @@ def test_a_turn_that_failed_three_times_goes_to_a_human() -> None:
     assert talk.conversation.mode == "WAITING_HUMAN"
 
 
+def test_a_turn_that_failed_after_the_session_expired_closes_that_one_first() -> None:
+    talk = Talk()
+    talk.say("quero um app")
+    talk.now += timedelta(hours=1)
+    assert "uma pessoa da equipe vai te responder" in text_of(talk.fail("empresa"))
+    assert talk.outcomes == ["SCHEDULED_FOLLOWUP", "FAILED_INTERNAL"]
+    assert talk.event_types()[1:4] == ["SESSION_ABANDONED", "SESSION_CLOSED", "SESSION_OPENED"]
+    assert talk.last.session_id == talk.handoff.pk == "s1"
+
+
+def test_a_turn_that_failed_after_a_complete_lead_expired_opens_one_handoff() -> None:
+    talk = Talk()
+    talk.say("preciso de um sistema para controlar estoque em Castro/PR, 10 usuários, até março")
+    talk.say("empresa")
+    talk.say("cadastro de produtos e relatórios")
+    talk.now += timedelta(hours=1)
+    assert "uma pessoa vai continuar" in text_of(talk.fail("oi"))
+    assert talk.outcomes == ["HANDOFF_HUMAN"]
+    assert talk.handoff.routing == "software"
+
+
+def test_a_session_with_an_intent_of_another_release_is_handed_over_with_what_is_known() -> None:
+    talk = Talk()
+    talk.say("quero um app pra minha empresa")
+    assert talk.session is not None
+    talk.session.intents[0]["status"] = "QUEUED"
+    talk.session.intents.append({**talk.session.intents[0], "intent": "ROBOTICS"})
+    talk.fail("oi")
+    assert talk.handoff.summary.splitlines() == ["Sistemas sob medida", "• Tipo de cliente: Empresa", "ROBOTICS"]
+    assert talk.handoff.intent_primary == "CUSTOM_SOFTWARE"
+
+
+UNREADABLE = [
+    ("intents", [{"intent": "CUSTOM_SOFTWARE"}]),
+    ("intents", [None]),
+    ("collected", []),
+    ("collected", {"CUSTOM_SOFTWARE": None}),
+    ("collected", {"CUSTOM_SOFTWARE": {"deadline": 3}}),
+]
+
+
+@pytest.mark.parametrize(("field", "content"), UNREADABLE)
+def test_a_session_that_cannot_be_read_is_handed_over_by_its_ids_alone(field: str, content: object) -> None:
+    talk = Talk()
+    talk.say("quero um app pra minha empresa")
+    setattr(talk.session, field, content)
+    assert "uma pessoa da equipe vai te responder" in text_of(talk.fail("oi"))
+    assert talk.outcomes == ["FAILED_INTERNAL"]
+    assert (talk.handoff.routing, talk.handoff.requirements, talk.handoff.summary) == ("failure", {}, "")
+
+
+@pytest.mark.parametrize(("field", "content"), UNREADABLE)
+def test_an_expired_session_that_cannot_be_read_is_closed_before_the_failure(field: str, content: object) -> None:
+    talk = Talk()
+    talk.say("quero um app pra minha empresa")
+    setattr(talk.session, field, content)
+    talk.now += timedelta(hours=1)
+    talk.fail("oi")
+    assert talk.outcomes == ["SCHEDULED_FOLLOWUP", "FAILED_INTERNAL"]
+    assert talk.handoff.routing == "failure"
+
+
 # --- without words ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("kind", "words"), [("audio", "áudio"), ("image", "imagem"), ("document", "arquivo"), ("sticker", "figurinha")]
@@ -232,10 +320,16 @@ def test_a_message_that_came_late_never_gets_a_menu() -> None:
 def test_a_turn_leaves_its_events_in_order_with_codes_only() -> None:
     talk = Talk()
     talk.say("quero um app pra minha padaria", "em Castro/PR")
-    assert talk.event_types() == ["USER_CONTACT", "SESSION_OPENED", "INTENT_ADDED", "INTENT_CLASSIFIED"]
+    assert talk.event_types() == [
+        "USER_CONTACT",
+        "SESSION_OPENED",
+        "INTENT_ADDED",
+        "INTENT_CLASSIFIED",
+        "PROFILE_UPDATED",
+    ]
     assert talk.last.events[0].metadata == {"messages": 2}
-    assert "padaria" not in str(talk.last.events)
-    assert len({event.event_id for event in talk.last.events}) == 4
+    assert not any(word in str(talk.last.events) for word in ("padaria", "Castro"))
+    assert len({event.event_id for event in talk.last.events}) == 5
 
 
 def test_a_turn_that_is_planned_again_gives_the_same_events() -> None:
