@@ -1,19 +1,25 @@
 """The demonstration: believable conversations that hold every rule of real ones."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+import redis
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
 from audit import verify
 from audit.stores import AuditLogStore
-from conversations import demo
-from conversations.demo import invent
+from conversations.demo import customers as demo
+from conversations.demo import seed
+from conversations.demo.customers import Answer, Say, invent
+from conversations.intents import Intent
 from conversations.models import Mode
-from conversations.services import seed
+from conversations.services.ingest import store_items
 from conversations.services.release import release_to_bot
-from conversations.simulator import customers
+from conversations.simulator import customers as simulator
 from profiles.identifiers import Sender
 from profiles.models import UserProfile
 from profiles.services import resolve_senders, revealed
@@ -24,8 +30,9 @@ COLLECTIONS = ("conversations", "identities", "user_profiles", "sessions", "hand
 
 
 @pytest.fixture(autouse=True)
-def plain(embedded_store: DocumentStore) -> Iterator[None]:
+def plain(embedded_store: DocumentStore, settings: Any) -> Iterator[None]:
     """These tests ask what no code asks: their own queries need no index."""
+    settings.DEBUG = True
     with use_store(embedded_store):
         yield
 
@@ -58,6 +65,47 @@ def test_the_customers_are_answered_by_the_product_itself():
     assert {m["state"] for m in messages if m["direction"] == "out"} == {"SENT"}
     assert not [m for m in messages if m.get("due")]
     assert broken_chains() == []
+
+
+def test_nothing_is_left_that_a_worker_would_say_to_them(monkeypatch: pytest.MonkeyPatch):
+    nearly_done = (Say(("Oi, queria um orçamento de aplicativo",)), Answer(Intent.CUSTOM_SOFTWARE, at_most=6))
+    monkeypatch.setattr(seed, "write_script", lambda customer, rng: nearly_done)
+    call_command("seed_demo", customers=5)
+    messages = [snapshot.data for snapshot in all_of("messages", group=True)]
+    told = [m for m in messages if "uma pessoa vai continuar com você" in m["text"]]
+    assert {m["state"] for m in told} == {"SENT"}
+    assert not [m for m in messages if m.get("due")]
+    assert {s.data["status"] for s in all_of("sessions")} == {"CLOSED"}
+    assert max(m["received_at"] for m in messages) < datetime.now(UTC)
+
+
+def test_a_worker_that_runs_finds_their_conversations_locked(monkeypatch: pytest.MonkeyPatch, valkey: redis.Redis):
+    locked = []
+
+    def store_them(items: Any, **options: Any) -> Any:
+        before = valkey.keys("lock:*")
+        receipt = store_items(items, **options)
+        locked.extend(f"lock:{user_key}" in before for user_key in receipt.rings)
+        return receipt
+
+    monkeypatch.setattr(seed, "store_items", store_them)
+    call_command("seed_demo", customers=3)
+    assert len(locked) >= 3
+    assert all(locked)
+    assert valkey.keys("lock:*") == []
+
+
+def test_the_trail_names_the_demonstration_not_a_person(admin_user: User):
+    call_command("seed_demo", customers=12)
+    released = [s.data for s in all_of("audit_logs") if s.data["event_type"] == "HANDOFF_RELEASED"]
+    assert {event["actor"] for event in released} == {"seed_demo"}
+
+
+def test_a_real_installation_gets_no_invented_customers(settings: Any):
+    settings.DEBUG = False
+    with pytest.raises(CommandError, match="DEBUG"):
+        call_command("seed_demo", customers=3)
+    assert [snapshot for collection in COLLECTIONS for snapshot in all_of(collection)] == []
 
 
 def test_beyond_the_played_ones_come_likenesses_with_chains_of_their_own(monkeypatch: pytest.MonkeyPatch):
@@ -106,4 +154,4 @@ def test_the_invented_numbers_belong_to_nobody_not_even_in_the_simulator():
     rng = seed.Random(3)
     for number in (0, 9_999, 20_000, 119_999):
         assert invent(number, rng).sender.phone[5:].startswith("99999")
-    assert not {str(code) for code in demo.AREA_CODES} & set(customers.AREA_CODES)
+    assert not {str(code) for code in demo.AREA_CODES} & set(simulator.AREA_CODES)

@@ -1,18 +1,17 @@
-"""`manage.py seed_demo`: invented conversations for an empty installation."""
+"""`manage.py seed_demo`: invented conversations for an empty installation, for development."""
 
 import logging
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from conversations.services.seed import NotEmpty, seed_demo
+from conversations.demo.seed import NotEmpty, seed_demo
 
 
 class Command(BaseCommand):
-    help = "Enche uma instalação vazia com conversas inventadas."
+    help = "Enche uma instalação vazia com conversas inventadas. Só para desenvolvimento (DEBUG)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--customers", type=int, default=40, help="quantos clientes (padrão: 40)")
@@ -21,18 +20,18 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, customers: int, seed: int, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("A demonstração só existe com DEBUG ligado: ela inventa clientes. Nada foi mudado.")
         if customers < 1:
             raise CommandError("--customers precisa ser pelo menos 1.")
         root = logging.getLogger()
         level = root.level
         root.setLevel(logging.ERROR)  # thousands of lines about nobody
-        admin = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
         try:
             seed_demo(
                 customers=customers,
                 seed=seed,
                 phone_number_id=settings.WHATSAPP_PHONE_NUMBER_IDS[0],
-                agent=f"user:{admin.pk if admin else 0}",
                 progress=lambda done: self.show(done, customers),
             )
         except NotEmpty as exc:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from pyloto import env
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         self.say("Tudo encerrado.")
 
     def wants_demo(self) -> bool:
-        if "seed_demo" not in get_commands() or not sys.stdin.isatty():
+        if not settings.DEBUG or not sys.stdin.isatty():
             return False
         try:
             answer = input("Criar conversas de demonstração, inventadas? [S/n] ")

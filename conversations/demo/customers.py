@@ -1,4 +1,4 @@
-"""Invented customers for `manage.py seed_demo`: who they are and what they write. Pure, and the same for the same seed."""
+"""Invented customers: who they are and what they write. Pure, and the same for the same seed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,8 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from conversations.intents import Intent
 from profiles.identifiers import Sender
-
-from .intents import Intent
 
 FIRST_NAMES = ["Ana", "Beatriz", "Camila", "Carla", "Cecília", "Cláudia", "Daniela", "Débora", "Eduarda", "Fernanda", "Gabriela", "Helena", "Isabela", "Jéssica", "Juliana", "Larissa", "Letícia", "Luana", "Luciana", "Mariana", "Marina", "Natália", "Patrícia", "Priscila", "Rafaela", "Renata", "Simone", "Sônia", "Tatiane", "Vanessa", "Adriano", "Alexandre", "André", "Antônio", "Bruno", "Caio", "Carlos", "Daniel", "Diego", "Eduardo", "Emerson", "Fábio", "Felipe", "Gilberto", "Gustavo", "Henrique", "Igor", "João", "Jonas", "José", "Leandro", "Leonardo", "Lucas", "Luiz", "Marcelo", "Marcos", "Mateus", "Maurício", "Otávio", "Paulo", "Pedro", "Rafael", "Ricardo", "Rodrigo", "Thiago", "Vítor"]  # fmt: skip
 LAST_NAMES = ["Almeida", "Alves", "Andrade", "Antunes", "Barbosa", "Batista", "Borges", "Camargo", "Cardoso", "Carvalho", "Castro", "Cordeiro", "Correia", "Costa", "Dias", "Duarte", "Farias", "Ferreira", "Fonseca", "Freitas", "Gomes", "Gonçalves", "Kowalski", "Lima", "Lopes", "Machado", "Martins", "Medeiros", "Melo", "Mendes", "Monteiro", "Moraes", "Moreira", "Nascimento", "Nogueira", "Oliveira", "Pacheco", "Pereira", "Pinto", "Prestes", "Ramos", "Ribeiro", "Rocha", "Rodrigues", "Santana", "Santos", "Schneider", "Silva", "Silveira", "Soares", "Souza", "Teixeira", "Vieira", "Xavier"]  # fmt: skip

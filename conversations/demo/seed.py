@@ -3,10 +3,14 @@
 The first `PLAYED_MAX` customers really talk to the product: their messages go through ingest and turn, only WhatsApp is a
 double and the clock is set back. The others are likenesses of these: the same documents under names, times and ids of
 their own, written in large batches, with audit chains linked anew.
+
+Workers may run meanwhile, and WhatsApp may be the real one: nothing is ever left that they would send to an invented
+number. A conversation is locked while something waits in it, and every session is over at the end.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,13 +22,13 @@ from django.utils import timezone
 from audit import Event, EventType, Head, link
 from audit.models import AuditEvent
 from audit.stores import AuditLogStore
-from conversations.demo import Answer, Customer, Media, React, Say, Script, Step, Tap, invent, write_script
 from conversations.flows import find_flow
-from conversations.models import Conversation, Session
+from conversations.models import Conversation
 from conversations.services.ingest import store_items
 from conversations.services.release import NotWithHuman, release_to_bot
-from conversations.services.sessions import SessionManager
+from conversations.services.sessions import GRACE, SessionManager
 from conversations.services.turns import process
+from conversations.sessions import IDLE_LIMIT
 from conversations.stores import ConversationStore, HandoffStore, SessionStore
 from conversations.turn_lock import TurnLock
 from conversations.whatsapp.client import Accepted, Recipient, SendResult
@@ -32,19 +36,26 @@ from conversations.whatsapp.messages import Button, Buttons, Content, ListMessag
 from conversations.whatsapp.split import split_delivery
 from profiles.identifiers import Sender, identity_ids
 from profiles.models import UserProfile
-from profiles.services import fold
+from profiles.services import fold, resolve_senders
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import Create, Query, Snapshot, get_store
 from pyloto.documents.queryset import DocumentQuerySet
 from pyloto.errors import PermanentError
 from pyloto.privacy.fields import encrypt
 
+from .customers import Answer, Customer, Media, React, Say, Script, Step, Tap, invent, write_script
+
+AGENT = "seed_demo"  # whom the trail names for handoffs that were dealt with
 PLAYED_MAX = 200
 PLAYED_DAYS = 7  # the played conversations lie within these days
 WEEKS_MAX = 26  # ... and their likenesses within these weeks before
 BATCH = 4000  # documents collected before they are written
 EVENTS_MAX = 1000  # of one played conversation; they have some twenty
 RELEASED_AFTER = timedelta(hours=4)
+SILENCE = IDLE_LIMIT + 2 * GRACE  # after this a session is closed
+PLAYED_UNTIL = 2 * SILENCE  # before now: the last session, too, is over by now
+FIRST_WORDS = timedelta(minutes=5)  # the longest that a customer takes to write at all
+LOCK_POLL_SECONDS = 0.1
 HEX_ID = re.compile(r"[0-9a-f]{16,64}")
 
 Progress = Callable[[int], None]
@@ -95,16 +106,24 @@ class AcceptingClient:
         return self.sent[-1][1] if self.sent else None
 
 
-def seed_demo(
-    *, customers: int, seed: int, phone_number_id: str, agent: str, progress: Progress = lambda done: None
-) -> None:
-    """Raises `NotEmpty`. `agent` is whom the audit trail names for handoffs that were dealt with."""
+@contextmanager
+def locked(user_key: str) -> Iterator[None]:
+    """Within this, workers leave the conversation alone. Without Redis there are none that were rung for."""
+    lock = TurnLock(user_key)
+    while lock.acquire() is not None:
+        time.sleep(LOCK_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def seed_demo(*, customers: int, seed: int, phone_number_id: str, progress: Progress = lambda done: None) -> None:
+    """Raises `NotEmpty`."""
     if not _is_empty():
         raise NotEmpty("this installation holds documents already")
     rng = Random(seed)
-    played = play_customers(
-        min(customers, PLAYED_MAX), rng, phone_number_id=phone_number_id, agent=agent, progress=progress
-    )
+    played = play_customers(min(customers, PLAYED_MAX), rng, phone_number_id=phone_number_id, progress=progress)
     if customers > PLAYED_MAX:
         write_likenesses(range(PLAYED_MAX, customers), played, rng, progress=progress)
 
@@ -120,24 +139,22 @@ def _is_empty() -> bool:
 
 # --- Played -----------------------------------------------------------------------------------------------------------
 def play_customers(
-    count: int, rng: Random, *, phone_number_id: str, agent: str, progress: Progress = lambda done: None
+    count: int, rng: Random, *, phone_number_id: str, progress: Progress = lambda done: None
 ) -> dict[str, Customer]:
     """Let this many customers talk to the product; return them by their `user_key`."""
-    end = timezone.now()
-    starts = sorted(_start_within(PLAYED_DAYS, rng, end) for _ in range(count))
+    end = timezone.now() - PLAYED_UNTIL
+    starts = sorted(_start_within(PLAYED_DAYS, rng, end - FIRST_WORDS) for _ in range(count))
     played: dict[str, Customer] = {}
-    manager = SessionManager()
     for number, start in enumerate(starts):
         customer = invent(number, rng)
         clock = Clock(start)
         with clock_set_to(clock):
             player = Player(customer, rng, clock, end, phone_number_id)
             player.play(write_script(customer, rng))
-            player.be_dealt_with(agent)
+            player.fall_silent()
+            player.be_dealt_with()
         played[player.user_key] = customer
-        manager.check_timeouts(now=clock.now)
         progress(number + 1)
-    manager.check_timeouts(now=end)
     return played
 
 
@@ -150,34 +167,38 @@ class Player:
     clock: Clock
     end: datetime
     phone_number_id: str
-    user_key: str = ""
 
     def __post_init__(self) -> None:
         self.client = AcceptingClient(self.rng)
+        # Before they write: the conversation is locked under this key when the first message comes.
+        self.user_key = resolve_senders([self.customer.sender], now=self.clock.now)[0].user_key
 
     def play(self, script: Script) -> None:
-        lock: TurnLock | None = None
         for step in script:
             for part in self._spelled_out(step):
-                self._wait(part.pause)
-                if self.clock.now >= self.end:
-                    break
-                self._write(part)
-                if lock is None:  # workers that run already leave the conversation alone
-                    lock = TurnLock(self.user_key)
-                    lock.acquire()
-                self._be_answered()
-        if lock is not None:
-            lock.release()
+                at = self.clock.now + part.pause * self.rng.uniform(0.5, 2)
+                if at >= self.end:
+                    return
+                self.clock.now = at
+                with locked(self.user_key):
+                    self._write(part)
+                    self._be_answered()
 
-    def be_dealt_with(self, agent: str) -> None:
+    def fall_silent(self) -> None:
+        """A session that is still open runs out, and what the customer is told then goes out."""
+        self.clock.now += SILENCE
+        with locked(self.user_key):
+            SessionManager().check_timeouts(now=self.clock.now)
+            self._be_answered()
+
+    def be_dealt_with(self) -> None:
         """Most handoffs have been dealt with some hours later."""
         later = self.clock.now + RELEASED_AFTER * self.rng.uniform(0.3, 2)
         if later > self.end or self.rng.random() < 0.3:
             return
         self.clock.now = later
         try:
-            release_to_bot(user_key=self.user_key, agent=agent, now=later)
+            release_to_bot(user_key=self.user_key, agent=AGENT, now=later)
         except NotWithHuman:
             return
 
@@ -193,9 +214,6 @@ class Player:
             if name is None:
                 return
             yield Tap(self.customer.answers[step.intent][name], pause=step.pause)
-
-    def _wait(self, pause: timedelta) -> None:
-        self.clock.now += pause * self.rng.uniform(0.5, 2)
 
     def _write(self, step: Say | Tap | Media | React) -> None:
         """The messages of one step arrive in one delivery."""
@@ -215,8 +233,7 @@ class Player:
             }
             for kind, content in self._contents(step)
         ]
-        rings = self._deliver({"contacts": [contact], "messages": messages})
-        self.user_key = next(iter(rings), self.user_key)
+        self._deliver({"contacts": [contact], "messages": messages})
 
     def _contents(self, step: Say | Tap | Media | React) -> list[tuple[str, dict[str, Any]]]:
         """(type, the object under its name) of each message, in Meta's form."""
@@ -253,13 +270,13 @@ class Player:
             for seconds, name in enumerate(names, start=1)
         ]
 
-    def _deliver(self, value: dict[str, Any]) -> Iterable[str]:
-        """What the webhook does with a delivery, without signature and rings. Returns who has to be answered."""
+    def _deliver(self, value: dict[str, Any]) -> None:
+        """What the webhook does with a delivery, without signature and rings."""
         change = {"field": "messages", "value": {"metadata": {"phone_number_id": self.phone_number_id}, **value}}
         envelope = {"object": "whatsapp_business_account", "entry": [{"changes": [change]}]}
         items = list(split_delivery(envelope, our_numbers=[self.phone_number_id]))
         correlation_id = f"{self.rng.getrandbits(128):032x}"
-        return store_items(items, received_at=self.clock.now, correlation_id=correlation_id).rings
+        store_items(items, received_at=self.clock.now, correlation_id=correlation_id)
 
 
 def invent_message_id(rng: Random) -> str:
@@ -304,7 +321,7 @@ def write_likenesses(
     numbers: range, played: dict[str, Customer], rng: Random, *, progress: Progress = lambda done: None
 ) -> None:
     """Customers like those who were played, weeks earlier. Raises what the store raises for a write that failed."""
-    models = [model for user_key, customer in played.items() if (model := _read(user_key, customer))]
+    models = [_read(user_key, customer) for user_key, customer in played.items()]
     writes: list[Create] = []
     for number in numbers:
         writes += _likeness(rng.choice(models), invent(number, rng), rng)
@@ -316,8 +333,7 @@ def write_likenesses(
             progress(number + 1)
 
 
-def _read(user_key: str, customer: Customer) -> Played | None:
-    """None where a session is still open: its likeness would be months overdue."""
+def _read(user_key: str, customer: Customer) -> Played:
     path = ConversationStore.path(user_key)
     header = get_store().get(path)
     messages = get_store().query(Query(f"{path}/messages", order_by=(("timestamp", "desc"), ("seq", "desc"))))
@@ -325,8 +341,6 @@ def _read(user_key: str, customer: Customer) -> Played | None:
     sessions = [SessionStore.path(session_id) for session_id in session_ids]
     handoffs = [HandoffStore.path(session_id) for session_id in session_ids]
     others = get_store().get_many([UserProfileStore.path(user_key), *sessions, *handoffs])
-    if any(others[path].data["status"] == Session.Status.ACTIVE for path in sessions if path in others):
-        return None
     conversation_id = header.data["conversation_id"]
     events = AuditLogStore().trail(conversation_id, limit=EVENTS_MAX)
     documents = [header, *others.values(), *messages]
