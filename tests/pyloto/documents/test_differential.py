@@ -216,6 +216,7 @@ class Side:
         page = self.store.query(self.query(query, limit=3))
         while page:
             found += page
+            assert len(found) <= len(DOCUMENTS), "the pages go round in circles"
             page = self.store.query(self.query(query, limit=3, start_after=cursor_of(page[-1], whole)))
         assert [snapshot.path for snapshot in found] == [snapshot.path for snapshot in self.store.query(whole)]
         return self.shown(found)
