@@ -19,6 +19,9 @@ class Actor(models.TextChoices):
     HUMAN = "HUMAN", "Atendente"
 
 
+WHATSAPP_APP = "whatsapp_app"  # who a conversation is assigned to while the owner answers on the phone
+
+
 class Direction(models.TextChoices):
     IN = "in", "recebida"
     OUT = "out", "enviada"
@@ -61,6 +64,7 @@ class Conversation(DocumentModel):
     paused = models.BooleanField("bot em pausa", default=False)
     owner_epoch = models.IntegerField("época do responsável", default=0)
     assigned_to = models.CharField("responsável", max_length=150, null=True, default=None)
+    app_until = models.DateTimeField("com o celular da empresa até", null=True, default=None)
     attempt = models.CharField("execução", max_length=64, default="")
     session_id = models.CharField("sessão atual", max_length=64, null=True, default=None)
     routed_until = models.DateTimeField("encaminhada até", null=True, default=None)

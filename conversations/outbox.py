@@ -12,7 +12,7 @@ from typing import Any
 
 from audit import EventType
 
-from .models import Actor, Conversation, Message, MessageState, Mode
+from .models import Actor, Conversation, Direction, Message, MessageState, Mode
 from .whatsapp.client import Accepted, Ambiguous, NotSent, Rejected, SendResult
 from .whatsapp.errors import ErrorClass
 
@@ -65,6 +65,11 @@ class Settle:
 Step = Wait | Claim | Post | Settle
 
 SUPERSEDED = Settle(MessageState.CANCELLED, event=EventType.SEND_FAILED, reason="superseded")
+
+
+def is_echo(message: Message) -> bool:
+    """What the owner sent from the phone app, and no worker has looked at: nothing of it is to be sent."""
+    return message.direction == Direction.OUT and message.state == MessageState.RECEIVED
 
 
 def next_step(

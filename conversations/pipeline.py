@@ -18,7 +18,7 @@ from . import replies, sessions
 from .dialogue import Dialogue
 from .hearing import SILENT_TYPES, Heard, hear, is_typed
 from .intents import COMMERCIAL, Intent, Outcome
-from .models import Actor, Conversation, Message, Mode, Session
+from .models import WHATSAPP_APP, Actor, Conversation, Message, Mode, Session
 from .plans import ROUTED_FOR, Turn, TurnPlan
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
@@ -32,7 +32,8 @@ UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 
 def needs_classification(*, conversation: Conversation, session: Session | None, messages: Sequence[Message]) -> bool:
     """Whether somebody should read what was written: not for taps, reactions, or where a human or nobody answers."""
-    if conversation.mode != Mode.BOT or conversation.paused:
+    has_bot = conversation.mode == Mode.BOT or _takeover_has_ended(conversation, messages)
+    if not has_bot or conversation.paused:
         return False
     return any(is_typed(message) for message in messages)
 
@@ -54,8 +55,8 @@ def plan_turn(
     `classification` is what was read in the typed ones; without it the rules read here. `paused`: the bot is silent for
     everybody.
     """
-    turn = Turn(conversation, profile, now, turn_id)
-    turn.record(EventType.USER_CONTACT, actor=Actor.USER, messages=len(messages))
+    turn = _begin(conversation, profile, messages, now, turn_id)
+    conversation = turn.conversation
     current = sessions.copy_of(session) if session is not None else None
     speaking = [message for message in messages if message.type not in SILENT_TYPES]
     if conversation.mode == Mode.HUMAN:
@@ -90,6 +91,9 @@ def plan_timeout(
     if not sessions.is_active(session) or not sessions.has_expired(session, now):
         return turn.plan(None, None, Outcome.AWAITING_USER)
     current = sessions.copy_of(session)
+    if conversation.mode == Mode.HUMAN:  # a person has it already: nobody is called, and the bot is silent
+        turn.close(current, Outcome.HANDOFF_HUMAN)
+        return turn.plan(current, None, Outcome.HANDOFF_HUMAN)
     turn.expire(current)
     if turn.handoff:
         return turn.plan(current, Reply(replies.handed_over_after_pause(now)), Outcome.HANDOFF_HUMAN)
@@ -112,7 +116,8 @@ def plan_failure(
     """
 
     def give_up(current: Session | None) -> TurnPlan:
-        return _give_up(Turn(conversation, profile, now, turn_id), current, messages, new_session_id)
+        turn = _begin(conversation, profile, messages, now, turn_id)
+        return _give_up(turn, current, messages, new_session_id)
 
     current = sessions.copy_of(session) if session is not None else None
     try:
@@ -125,7 +130,6 @@ def plan_failure(
 
 
 def _give_up(turn: Turn, session: Session | None, messages: Sequence[Message], new_session_id: str) -> TurnPlan:
-    turn.record(EventType.USER_CONTACT, actor=Actor.USER, messages=len(messages))
     if turn.conversation.mode != Mode.BOT:
         return turn.silent(session, Outcome.HANDOFF_HUMAN)
     first_at = min(message.received_at for message in messages)
@@ -138,6 +142,23 @@ def _give_up(turn: Turn, session: Session | None, messages: Sequence[Message], n
     turn.hand_over(session, outcome=Outcome.FAILED_INTERNAL, routing=ROUTING_FAILURE)
     speaks = any(message.type not in SILENT_TYPES for message in messages)
     return turn.plan(session, Reply(replies.failed(turn.now)) if speaks else None, Outcome.FAILED_INTERNAL)
+
+
+def _begin(
+    conversation: Conversation, profile: UserProfile | None, messages: Sequence[Message], now: datetime, turn_id: str
+) -> Turn:
+    turn = Turn(conversation, profile, now, turn_id)
+    turn.record(EventType.USER_CONTACT, actor=Actor.USER, messages=len(messages))
+    if _takeover_has_ended(conversation, messages):
+        turn.end_takeover()
+    return turn
+
+
+def _takeover_has_ended(conversation: Conversation, messages: Sequence[Message]) -> bool:
+    """Whether the owner had left the conversation alone in the phone app when these messages came (product.md §5)."""
+    if conversation.mode != Mode.HUMAN or conversation.assigned_to != WHATSAPP_APP or conversation.app_until is None:
+        return False
+    return min(message.received_at for message in messages) > conversation.app_until
 
 
 # --- turns without a conversation -------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What a turn leads to, put together step by step, and written by one commit. Pure."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,6 +74,21 @@ class Turn:
     def learn(self, facts: Mapping[str, Any]) -> None:
         known = self.facts
         self.learnt |= {name: value for name, value in facts.items() if known.get(name) != value}
+
+    def end_takeover(self) -> None:
+        """The owner, who answered on the phone, has left the conversation alone: it is the bot's again."""
+        changes = {
+            "mode": Mode.BOT.value,
+            "assigned_to": None,
+            "app_until": None,
+            "owner_epoch": self.conversation.owner_epoch + 1,
+            "acknowledged_at": None,
+        }
+        self.record(EventType.MODE_CHANGED, changes={"mode": [self.conversation.mode, Mode.BOT.value]})
+        self.changes |= changes
+        self.conversation = copy(self.conversation)
+        for name, value in changes.items():
+            setattr(self.conversation, name, value)
 
     def open_session(self, session_id: str, *, at: datetime) -> Session:
         session = sessions.open_session(self.conversation, session_id=session_id, at=at)

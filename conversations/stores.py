@@ -87,12 +87,16 @@ class ConversationStore:
         )
 
     def find_by_provider_keys(self, provider_message_keys: Sequence[str]) -> dict[str, str]:
-        """{key: path} of the messages that Meta knows by ids with these keys, in all conversations."""
+        """{key: path} of the messages that Meta knows by ids with these keys, in all conversations.
+
+        A message that came to us, or was echoed, has the key as its own id; one that we sent goes before its echo.
+        """
         found: dict[str, str] = {}
         for start in range(0, len(provider_message_keys), IN_MAX):
             part = list(provider_message_keys[start : start + IN_MAX])
             query = Query(Message.collection, where=(("provider_message_key", "in", part),), group=True)
-            found |= {snapshot.data["provider_message_key"]: snapshot.path for snapshot in get_store().query(query)}
+            snapshots = sorted(get_store().query(query), key=lambda s: s.id != s.data["provider_message_key"])
+            found |= {snapshot.data["provider_message_key"]: snapshot.path for snapshot in snapshots}
         return found
 
     def create_message(self, user_key: str, message: Message) -> Create:

@@ -1,6 +1,7 @@
 """How a conversation is changed: its header, the audit events and whatever a plan leads to, in one commit."""
 
 import random
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,9 +11,12 @@ from audit import Event, EventType, Head, event_id, link
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
 from conversations.plans import TurnPlan
 from conversations.replies import Reply
-from conversations.stores import ConversationStore, HandoffStore, SessionStore, due
+from conversations.stores import ConversationStore, HandoffStore, Loaded, SessionStore, due
 from conversations.whatsapp.messages import Buttons, Content, ListMessage, Text, content_to_document
+from profiles.identifiers import Sender
+from profiles.models import Identity
 from pyloto.documents import AlreadyExists, Create, NotFound, PreconditionFailed, Unavailable, Update, Write
+from pyloto.privacy.fields import decrypt
 from pyloto.privacy.hashing import digest
 
 # What a commit raises where others were faster, and where nobody knows whether it was applied: then read again.
@@ -38,6 +42,35 @@ def header_writes(
     if header.update_time is None:
         return [Create(path, {**header.to_document(), **fields}), *writes]
     return [Update(path, fields, last_update_time=header.update_time), *writes]
+
+
+def new_header(user_key: str, message: Message, now: datetime) -> Conversation:
+    """That of a conversation of which this is the first message; its id in the trail is random."""
+    return Conversation(
+        id=user_key,
+        conversation_id=secrets.token_hex(16),
+        channel=message.provider,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def senders_of(messages: Sequence[Message]) -> list[Sender]:
+    """What WhatsApp knew the customer by, with each message. Raises `DecryptionFailed`."""
+    return [
+        Sender.from_json(decrypt(message.sender, path=message.path, field="sender"))
+        for message in messages
+        if message.sender
+    ]
+
+
+def identities_in(loaded: Loaded) -> dict[str, Identity]:
+    """The identity entries among the documents that were read, by their ids."""
+    return {
+        snapshot.id: Identity.from_snapshot(snapshot)
+        for path, snapshot in loaded.snapshots.items()
+        if path.startswith(f"{Identity.collection}/")
+    }
 
 
 @dataclass(frozen=True)

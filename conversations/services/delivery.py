@@ -124,7 +124,8 @@ def _held_back(message: Message, run: Run, now: datetime) -> outbox.Wait | None:
 def _waiting(user_key: str) -> list[Message]:
     """What the outbox of a conversation holds, in the order in which it is to be sent."""
     items = conversations.open_items(user_key, limit=OPEN_ITEMS_MAX)
-    return sorted((item for item in items if item.direction == Direction.OUT), key=lambda item: item.seq)
+    waiting = (item for item in items if item.direction == Direction.OUT and not outbox.is_echo(item))
+    return sorted(waiting, key=lambda item: item.seq)
 
 
 def recipient_of(loaded: Loaded) -> Recipient:

@@ -157,9 +157,9 @@ def _count(receipt: Receipt, user_key: str, message: InboundMessage, *, created:
         receipt.duplicates += 1
         return
     receipt.stored += 1
-    if message.echo or message.context.get("group"):
+    if message.context.get("group"):
         return
-    wait = timedelta(0) if message.is_tap else settings.TURN_QUIET_SECONDS
+    wait = timedelta(0) if message.is_tap or message.echo else settings.TURN_QUIET_SECONDS
     receipt.rings[user_key] = min(wait, receipt.rings.get(user_key, wait))
 
 
@@ -188,9 +188,9 @@ def _document(
 ) -> dict[str, Any]:
     """One message with all that is needed to process it: nothing else is written for it.
 
-    An echo is the owner's own message and a group's message is not answered: both are only kept.
+    An echo is the owner's own message: a worker finds out whether it is a takeover. A group's message is only kept.
     """
-    answered = not message.echo and not message.context.get("group")
+    waits = not message.context.get("group")
     payload = dict(message.payload)
     if message.raw:
         payload["raw"] = encrypt(message.raw, path=path, field="payload.raw")
@@ -209,8 +209,8 @@ def _document(
         timestamp=message.timestamp,
         received_at=received_at,
         seq=int(received_at.timestamp() * 1_000_000) + position,
-        state=MessageState.SENT if message.echo else MessageState.RECEIVED if answered else MessageState.HANDLED,
-        due=due(key, received_at + SWEEP_AFTER) if answered else None,
+        state=MessageState.RECEIVED if waits else MessageState.HANDLED,
+        due=due(key, received_at + SWEEP_AFTER) if waits else None,
         status_at={"sent": message.timestamp} if message.echo else {},
         context=message.context,
         media=message.media,

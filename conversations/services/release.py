@@ -60,6 +60,7 @@ def _writes(header: Conversation, handoff: Handoff | None, *, attempt: str, agen
         "mode": Mode.BOT.value,
         "owner_epoch": header.owner_epoch + 1,
         "assigned_to": None,
+        "app_until": None,
         "acknowledged_at": None,
     }
     events = _events(header, waiting, agent=agent, now=now)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from conversations.models import Direction, Session
+from conversations.models import MessageState, Session
 from conversations.pipeline import plan_timeout
 from conversations.services.commits import plan_writes, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX
@@ -52,7 +52,7 @@ class SessionManager:
         header = loaded.header
         current = loaded.snapshots.get(self._sessions.path(session.pk))
         waiting = self._conversations.open_items(session.user_key, limit=OPEN_ITEMS_MAX)
-        if header is None or current is None or any(item.direction == Direction.IN for item in waiting):
+        if header is None or current is None or any(item.state == MessageState.RECEIVED for item in waiting):
             return False
         profile = loaded.snapshots.get(profiles.path(session.user_key))
         turn_id = digest("timeout", session.pk)

@@ -19,15 +19,25 @@ from ai.stores import ClassificationStore
 from conversations.hearing import typed_text
 from conversations.intents import IntentQueue
 from conversations.models import TAP_KINDS, Conversation, Direction, Message, MessageState, Session
-from conversations.outbox import SUPERSEDED, gives_way, window_is_open
+from conversations.outbox import SUPERSEDED, gives_way, is_echo, window_is_open
 from conversations.pacing import wait_before_send
 from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
-from conversations.services.commits import LOST_RACE, Claimant, jitter, plan_writes, reply_messages
+from conversations.services.commits import (
+    LOST_RACE,
+    Claimant,
+    identities_in,
+    jitter,
+    new_header,
+    plan_writes,
+    reply_messages,
+    senders_of,
+)
 from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, work_outbox
+from conversations.services.takeover import handoff_given_back, take_over
 from conversations.stores import ConversationStore, Loaded, SessionStore
 from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
 from profiles.identifiers import Sender
-from profiles.models import Identity, UserProfile
+from profiles.models import UserProfile
 from profiles.services import learn_from_senders, paths_to_attach, profiles, revealed
 from pyloto.documents import DELETE_FIELD, AlreadyExists, Update, Write, get_store
 from pyloto.errors import TransientError
@@ -79,7 +89,9 @@ def _process_once(run: Run, *, first: bool) -> datetime | None:
     now = timezone.now()
     items = conversations.open_items(run.user_key, limit=OPEN_ITEMS_MAX)
     inbound = sorted((item for item in items if item.direction == Direction.IN), key=lambda item: item.seq)
-    outbound = [item for item in items if item.direction == Direction.OUT]
+    if echoes := [item for item in items if is_echo(item)]:
+        take_over(run, echoes, now=now)
+    outbound = [item for item in items if item.direction == Direction.OUT and item not in echoes]
     sends_wait = bool(outbound)
     later = []
     starts_at = turn_starts_at(inbound, now=now, quiet=settings.TURN_QUIET_SECONDS, maximum=settings.TURN_MAX_SECONDS)
@@ -169,13 +181,9 @@ def take_turn(
 
 
 def _read(run: Run, messages: list[Message], now: datetime) -> Context:
-    senders = [
-        Sender.from_json(decrypt(message.sender, path=message.path, field="sender"))
-        for message in messages
-        if message.sender
-    ]
+    senders = senders_of(messages)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
-    header = loaded.header or _new_header(run.user_key, messages[0], now)
+    header = loaded.header or new_header(run.user_key, messages[0], now)
     profile = loaded.snapshots.get(profiles.path(run.user_key))
     return Context(
         header=header,
@@ -185,16 +193,6 @@ def _read(run: Run, messages: list[Message], now: datetime) -> Context:
         senders=senders,
         messages=messages,
         now=now,
-    )
-
-
-def _new_header(user_key: str, message: Message, now: datetime) -> Conversation:
-    return Conversation(
-        id=user_key,
-        conversation_id=secrets.token_hex(16),
-        channel=message.provider,
-        created_at=now,
-        updated_at=now,
     )
 
 
@@ -247,6 +245,8 @@ def _writes(
     superseded: list[Message],
 ) -> list[Write]:
     cancelled = [settled(run.user_key, message, SUPERSEDED, now=context.now) for message in superseded]
+    correlation_id = context.messages[-1].correlation_id
+    given_back = handoff_given_back(context.header, plan, now=context.now, correlation_id=correlation_id)
     writes = plan_writes(
         context.header,
         plan,
@@ -254,19 +254,15 @@ def _writes(
         changes=changes,
         attempt=run.attempt,
         now=context.now,
-        correlation_id=context.messages[-1].correlation_id,
-        events=[event for _, events in cancelled for event in events],
+        correlation_id=correlation_id,
+        events=[event for _, events in (*cancelled, *given_back) for event in events],
     )
-    writes += [update for update, _ in cancelled]
+    writes += [update for update, _ in (*cancelled, *given_back)]
     writes += learn_from_senders(
         user_key=run.user_key,
         profile=context.profile,
         senders=context.senders,
-        existing={
-            snapshot.id: Identity.from_snapshot(snapshot)
-            for path, snapshot in context.loaded.snapshots.items()
-            if path.startswith(f"{Identity.collection}/")
-        },
+        existing=identities_in(context.loaded),
         learnt=dict(plan.profile),
         now=context.now,
     )

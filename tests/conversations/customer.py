@@ -44,6 +44,18 @@ class Customer:
         assert post(envelope(*messages)).status_code == 200
         return self
 
+    def is_answered_on_the_phone(self, text: str = "Aqui é o dono", *, wamid: str = "", to: str = "") -> "Customer":
+        """The owner writes to them from the phone app, and Meta echoes it."""
+        sent_at = str(int(time.time()))
+        echo: dict[str, Any] = {
+            "id": wamid or f"wamid.{next(_numbers)}",
+            "from": "554230000000",
+            "to": to or self.wa_id,
+        }
+        echo |= {"timestamp": sent_at, "type": "text", "text": {"body": text}}
+        assert post(envelope(message_echoes=[echo])).status_code == 200
+        return self
+
     def gets(self, status: str, message: Message, *, wamid: str = "wamid.status") -> "Customer":
         """Meta reports `status` ("delivered", …) of one of our messages."""
         return self.status_arrives(f"{self.user_key}.{message.pk}", status, wamid=wamid)
@@ -88,7 +100,13 @@ class Customer:
 
     @property
     def replies(self) -> list[Message]:
-        return sorted((m for m in self._messages() if m.direction == Direction.OUT), key=lambda message: message.seq)
+        """Those that we sent, or have to send."""
+        return [message for message in self._outbound() if message not in self.echoes]
+
+    @property
+    def echoes(self) -> list[Message]:
+        """What the owner sent from the phone app: as all that Meta brings us, it goes by the key of Meta's id."""
+        return [message for message in self._outbound() if message.pk == message.provider_message_key]
 
     @property
     def states(self) -> list[str]:
@@ -121,6 +139,9 @@ class Customer:
         assert len({event["event_id"] for event in chain}) == len(chain)
         assert self.header.audit_head["seq"] == len(chain)
         return chain
+
+    def _outbound(self) -> list[Message]:
+        return sorted((m for m in self._messages() if m.direction == Direction.OUT), key=lambda message: message.seq)
 
     def _messages(self) -> Iterator[Message]:
         return (Message.from_snapshot(snapshot) for snapshot in self._read(f"conversations/{self.user_key}/messages"))

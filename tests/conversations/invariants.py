@@ -25,6 +25,7 @@ def check(customer: Customer) -> None:
     assert seqs == sorted(set(seqs))
     assert customer.header.out_seq == max(seqs, default=0)
     check_sends(customer)
+    check_echoes(customer)
 
 
 def check_sends(customer: Customer) -> None:
@@ -36,6 +37,13 @@ def check_sends(customer: Customer) -> None:
         assert told[EventType.SEND_UNCERTAIN, reply.pk] >= int(reply.state == MessageState.UNKNOWN)
     waiting = {message.state for message in customer.received} - {MessageState.HANDLED}
     assert waiting <= {MessageState.RECEIVED}
+
+
+def check_echoes(customer: Customer) -> None:
+    """Each waits for a worker, or stands in the timeline and holds no more than that takes."""
+    for echo in customer.echoes:
+        assert echo.state in {MessageState.RECEIVED, MessageState.SENT}
+        assert bool(echo.due) == bool(echo.sender) == (echo.state == MessageState.RECEIVED)
 
 
 def is_open(message: Message) -> bool:

@@ -214,8 +214,10 @@ def test_what_nobody_asked_us_is_kept_and_not_answered(outside: Outside, kind: s
     assert outside.sent == []
 
 
-def test_what_the_owner_writes_on_the_phone_is_an_outbound_message_of_a_human() -> None:
+def test_what_the_owner_writes_on_the_phone_is_an_outbound_message_of_a_human(outside: Outside) -> None:
     post(sample("echo"))
+    assert stored_messages()[0].state == MessageState.RECEIVED
+    run_turns(outside)
     [message] = stored_messages()
     assert (message.direction, message.actor, message.state) == ("out", "HUMAN", MessageState.SENT)
     assert (message.text, set(message.status_at)) == ("Aqui é o dono, já te respondo", {"sent"})

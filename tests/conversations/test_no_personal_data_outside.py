@@ -73,10 +73,10 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
 
 
 def planted_deliveries() -> list[bytes]:
-    """Every sample with the canary's ids, name and words in it."""
+    """Every sample with the canary's ids, name and words in it; last the echo, which silences the bot."""
     numbers = count(1)
     deliveries = []
-    for path in sorted(SAMPLES.glob("*.json")):
+    for path in sorted(SAMPLES.glob("*.json"), key=lambda path: (path.stem == "echo", path)):
         text = path.read_text().replace("5542999990101", WA_ID).replace("BR.6120487795311", BSUID)
         text = re.sub(
             r'"timestamp": "\d+"', f'"timestamp": "{int(time.time())}"', text
@@ -104,6 +104,11 @@ def serve(user_key: str) -> None:
     tasks.process_conversation.apply(args=[user_key], throw=True)
 
 
+def serve_all() -> None:
+    for user_key in user_keys():
+        serve(user_key)
+
+
 def standing_in(valkey: redis.Redis) -> str:
     """Everything that Redis holds; the bodies of tasks decoded."""
     read = {
@@ -122,16 +127,20 @@ def standing_in(valkey: redis.Redis) -> str:
 def test_webhook_and_turn_leave_no_trace_of_a_person(
     embedded_store: DocumentStore, valkey: redis.Redis, graph: Graph, lines: Any
 ) -> None:
-    for delivery in planted_deliveries():
+    *deliveries, echo = planted_deliveries()
+    for delivery in deliveries:
         assert post(delivery).status_code == 200
     rung = standing_in(valkey)
-    for user_key in user_keys():
-        serve(user_key)
+    serve_all()
+    assert post(echo).status_code == 200
+    rung += standing_in(valkey)
+    serve_all()
     assert graph.bodies
     assert f'[["{user_keys()[0]}"]' in rung  # the arguments of a task, decoded
     logged = lines()
     assert "delivery_stored" in logged
     assert "turn_done" in logged
+    assert "echoes_recorded" in logged
     trail = [json.dumps(snapshot.data, default=str) for snapshot in documents("audit_logs")]
     assert len(trail) > 2
     paths = [snapshot.path for name in COLLECTIONS for snapshot in documents(name, group=True)]
@@ -147,10 +156,12 @@ COLLECTIONS = (
 
 
 def test_the_canaries_were_really_there(embedded_store: DocumentStore, valkey: object, graph: Graph) -> None:
-    for delivery in planted_deliveries():
+    *deliveries, echo = planted_deliveries()
+    for delivery in deliveries:
         post(delivery)
-    for user_key in user_keys():
-        serve(user_key)
+    serve_all()
+    post(echo)
+    serve_all()
     assert {"phone", "name", "e-mail"} <= set(find_canaries(str([message.text for message in stored_messages()])))
     assert "phone" in find_canaries("".join(graph.bodies))
 

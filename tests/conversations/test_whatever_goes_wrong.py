@@ -126,6 +126,9 @@ class History:
             taken = {"mode": Mode.HUMAN.value, "owner_epoch": epoch, "attempt": f"agent{epoch}"}
             self.store.inner.commit([Update(path, taken)])
 
+    def phone(self) -> None:
+        self.customer.is_answered_on_the_phone()
+
     def release(self) -> None:
         faults, self.store.commit_faults = self.store.commit_faults, []
         with suppress(NotWithHuman):
@@ -157,7 +160,9 @@ FAULTS = st.sampled_from(
         *(f"store:{fault}" for fault in ("race", "refused", "no answer", "not reached", "sent not recorded")),
     ]
 )
-OTHERS = st.sampled_from(["statuses", "others", "job", "agent:takes", "release", "pause", "resume", "waits:1900"])
+OTHERS = st.sampled_from(
+    ["statuses", "others", "job", "agent:takes", "phone", "release", "pause", "resume", "waits:1900"]
+)
 WRITES = st.integers(0, len(TEXTS) - 1).map("writes:{}".format)
 SERVED = st.just("is_served")
 # Mostly a message or a wait and then a worker; something goes wrong in about half of them.
@@ -178,9 +183,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"conversations.services.{module}.jitter", lambda race: 0)
 
 
-@settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=2, max_size=8))
 def test_every_message_is_answered_and_nothing_is_said_twice(
     embedded_store: Any, valkey: Any, no_pauses: None, steps: list[tuple[str, ...]]

@@ -1,0 +1,166 @@
+"""The owner answers on the phone: the conversation is theirs, until they have left it alone for half an hour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from audit import Event, EventType, event_id
+from conversations.models import WHATSAPP_APP, Actor, Conversation, Handoff, Message, MessageState, Mode
+from conversations.plans import TurnPlan
+from conversations.services.commits import header_writes, identities_in, new_header, senders_of
+from conversations.services.delivery import Run
+from conversations.stores import ConversationStore, HandoffStore, Loaded
+from profiles.identifiers import Sender
+from profiles.models import UserProfile
+from profiles.services import learn_from_senders, paths_to_attach, profiles
+from pyloto.documents import DELETE_FIELD, Delete, Update, Write, get_store
+from pyloto.observability.correlation import bind_correlation_id
+
+log = structlog.get_logger(__name__)
+conversations = ConversationStore()
+handoffs = HandoffStore()
+
+IDLE = timedelta(minutes=30)  # product.md §5
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of header and handoff, and the events that tell of it."""
+
+    fields: dict[str, Any]
+    events: Sequence[Event] = ()
+    handoff: Sequence[Update] = ()
+
+
+def take_over(run: Run, echoes: Sequence[Message], *, now: datetime) -> None:
+    """Record what the owner sent from the phone app, in one commit; unless an agent has the conversation, take it over.
+
+    An echo of a message that we sent ourselves tells nothing new: it is deleted. Raises what the store raises.
+    """
+    bind_correlation_id(echoes[-1].correlation_id)
+    sent = conversations.find_by_provider_keys([echo.pk for echo in echoes])
+    ours = [echo for echo in echoes if sent.get(echo.pk, echo.path) != echo.path]
+    theirs = sorted((echo for echo in echoes if echo not in ours), key=lambda echo: echo.seq)
+    writes: list[Write] = [Delete(echo.path) for echo in ours]
+    if theirs:
+        writes += _writes(run, theirs, now)
+    get_store().commit(writes)
+    log.info("echoes_recorded", user_key=run.user_key, theirs=len(theirs), ours=len(ours))
+
+
+def _writes(run: Run, echoes: list[Message], now: datetime) -> list[Write]:
+    senders = senders_of(echoes)
+    loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
+    header = loaded.header or new_header(run.user_key, echoes[0], now)
+    change = _change(header, echoes, now)
+    fields = change.fields | _last_message(header, echoes[-1])
+    recorded = {"state": MessageState.SENT.value, "due": DELETE_FIELD, "sender": DELETE_FIELD}
+    return [
+        *header_writes(header, fields, events=change.events, attempt=run.attempt, now=now),
+        *change.handoff,
+        *_learnt(run.user_key, loaded, senders, now),
+        *(Update(echo.path, recorded) for echo in echoes),
+    ]
+
+
+def _learnt(user_key: str, loaded: Loaded, senders: list[Sender], now: datetime) -> list[Write]:
+    profile = loaded.snapshots.get(profiles.path(user_key))
+    return learn_from_senders(
+        user_key=user_key,
+        profile=UserProfile.from_snapshot(profile) if profile else None,
+        senders=senders,
+        existing=identities_in(loaded),
+        learnt={},
+        now=now,
+    )
+
+
+def _last_message(header: Conversation, newest: Message) -> dict[str, Any]:
+    """What the list of conversations shows, unless something was said after it."""
+    fields: dict[str, Any] = {} if header.phone_number_id else {"phone_number_id": newest.phone_number_id}
+    if header.last_message_at is None or header.last_message_at <= newest.received_at:
+        preview = newest.text or f"[{newest.type}]"
+        fields |= {"last_message_at": newest.received_at, "last_message_preview": preview[:120]}
+    return fields
+
+
+def _change(header: Conversation, echoes: Sequence[Message], now: datetime) -> Change:
+    if header.mode == Mode.HUMAN and header.assigned_to not in (None, WHATSAPP_APP):
+        return Change({})
+    until = echoes[-1].received_at + IDLE
+    if header.mode == Mode.HUMAN and header.assigned_to == WHATSAPP_APP:
+        return Change({"app_until": max(until, header.app_until or until)})
+    taken, handoff = _handoff_taken(header, echoes[0], now)
+    changed = _event(
+        header,
+        EventType.MODE_CHANGED,
+        echoes[0],
+        now,
+        changes={"mode": [header.mode, Mode.HUMAN.value]},
+        metadata={"assigned_to": WHATSAPP_APP, "message_key": echoes[0].pk},
+    )
+    fields = {
+        "mode": Mode.HUMAN.value,
+        "assigned_to": WHATSAPP_APP,
+        "app_until": until,
+        "owner_epoch": header.owner_epoch + 1,
+    }
+    return Change(fields, [*taken, changed], handoff)
+
+
+def _handoff_taken(header: Conversation, echo: Message, now: datetime) -> tuple[list[Event], list[Update]]:
+    """Nothing where nobody waits. Whoever changes a handoff changes its header too, so it cannot vanish meanwhile."""
+    handoff = handoffs.find(header.session_id)
+    if handoff is None or handoff.status != Handoff.Status.OPEN:
+        return [], []
+    taken = _event(
+        header,
+        EventType.HANDOFF_TAKEN,
+        echo,
+        now,
+        changes={"status": [handoff.status, Handoff.Status.TAKEN.value]},
+        metadata={"session_id": handoff.pk, "agent_id": WHATSAPP_APP},
+    )
+    fields = {
+        "status": Handoff.Status.TAKEN.value,
+        "agent_id": WHATSAPP_APP,
+        "taken_at": echo.received_at,
+        "first_reply_at": echo.received_at,
+    }
+    return [taken], [Update(handoffs.path(handoff.pk), fields)]
+
+
+def _event(header: Conversation, event_type: EventType, echo: Message, now: datetime, **details: Any) -> Event:
+    return Event(
+        event_id(header.conversation_id, str(header.owner_epoch), "takeover", event_type),
+        event_type,
+        Actor.HUMAN.value,
+        now,
+        correlation_id=echo.correlation_id,
+        **details,
+    )
+
+
+def handoff_given_back(
+    header: Conversation, plan: TurnPlan, *, now: datetime, correlation_id: str
+) -> list[tuple[Update, list[Event]]]:
+    """The handoff that a takeover had taken, resolved where this plan ends the takeover; it is read only then."""
+    if header.assigned_to != WHATSAPP_APP or "assigned_to" not in plan.conversation:
+        return []
+    handoff = handoffs.find(header.session_id)
+    if handoff is None or handoff.status != Handoff.Status.TAKEN:
+        return []
+    released = Event(
+        event_id(header.conversation_id, str(header.owner_epoch), "takeover", EventType.HANDOFF_RELEASED),
+        EventType.HANDOFF_RELEASED,
+        Actor.PYLOTO.value,
+        now,
+        changes={"status": [handoff.status, Handoff.Status.RESOLVED.value]},
+        metadata={"session_id": handoff.pk},
+        correlation_id=correlation_id,
+    )
+    resolved = {"status": Handoff.Status.RESOLVED.value, "resolved_at": now}
+    return [(Update(handoffs.path(handoff.pk), resolved), [released])]
