@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint check smoke smoke-firestore
+.PHONY: run test test-conversations test-others lint check smoke smoke-firestore
 
 # Ctrl-C ends it in order. ARGS go to `manage.py dev`, for example ARGS="--port 9000".
 run: .venv/installed
@@ -12,8 +12,15 @@ run: .venv/installed
 	@exec $(BIN)/python manage.py dev $(ARGS)
 
 test: lint check
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory -j2 test-conversations test-others
 	$(MAKE) --no-print-directory smoke smoke-firestore
+
+# Two halves at once, with stores of their own: either can be run alone.
+test-conversations: .venv/installed-dev
+	$(BIN)/python -m pytest -q tests/conversations
+
+test-others: .venv/installed-dev
+	$(BIN)/python -m pytest -q --ignore=tests/conversations
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

@@ -15,9 +15,9 @@ from django.db import OperationalError, connections, transaction
 from pyloto.errors import PermanentError
 
 from . import changes, codec, embedded_query, queries, values
-from .errors import NotFound, Unavailable
+from .errors import Unavailable
 from .models import Document
-from .port import Create, Delete, Query, Set, Snapshot, Update, Write, WriteResult
+from .port import Create, DocumentStore, Query, Snapshot, Update, Write, WriteResult
 
 ALIAS = "documents"
 COLUMNS = ("path", "data", "created", "updated")
@@ -29,31 +29,13 @@ created = excluded.created, updated = excluded.updated
 """
 
 
-class EmbeddedStore:
+class EmbeddedStore(DocumentStore):
     """See `port.DocumentStore`."""
-
-    def get(self, path: str) -> Snapshot:
-        found = self.get_many([path])
-        if path not in found:
-            raise NotFound(path)
-        return found[path]
 
     def get_many(self, paths: Sequence[str]) -> dict[str, Snapshot]:
         wanted = [values.document_path(path) for path in paths]
         with _translated():
             return {path: _snapshot(*row) for path, row in _rows(wanted).items()}
-
-    def create(self, path: str, data: dict[str, Any]) -> None:
-        self.commit([Create(path, data)])
-
-    def set(self, path: str, data: dict[str, Any], *, merge: bool = False) -> None:
-        self.commit([Set(path, data, merge)])
-
-    def update(self, path: str, fields: dict[str, Any], *, last_update_time: datetime | None = None) -> None:
-        self.commit([Update(path, fields, last_update_time)])
-
-    def delete(self, path: str, *, last_update_time: datetime | None = None) -> None:
-        self.commit([Delete(path, last_update_time)])
 
     def query(self, query: Query) -> list[Snapshot]:
         plan = queries.plan(query)

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, TypeVar
 
 import grpc
@@ -23,7 +22,7 @@ from pyloto.errors import PylotoError
 
 from . import changes, queries, values
 from .errors import AlreadyExists, InvalidDocument, NotFound, PreconditionFailed, Unavailable
-from .port import Create, Delete, Query, Set, Snapshot, Update, Write, WriteResult
+from .port import Create, DocumentStore, Query, Snapshot, Update, Write, WriteResult
 from .protobuf import Names, query_message, read_document, write_message
 
 READ_TIMEOUT = 3.0  # seconds, each attempt
@@ -47,7 +46,7 @@ _RunQueryRequest: Any = types.RunQueryRequest.pb()
 _AggregationRequest: Any = types.RunAggregationQueryRequest.pb()
 
 
-class FirestoreStore:
+class FirestoreStore(DocumentStore):
     """See `port.DocumentStore`. Connects at its first call, and again in a child process."""
 
     def __init__(self, *, project: str, database: str) -> None:
@@ -56,12 +55,6 @@ class FirestoreStore:
         self._client: FirestoreClient | None = None
         self._metadata: list[tuple[str, str]] = []
         self._pid = 0
-
-    def get(self, path: str) -> Snapshot:
-        found = self.get_many([path])
-        if path not in found:
-            raise NotFound(path)
-        return found[path]
 
     def get_many(self, paths: Sequence[str]) -> dict[str, Snapshot]:
         if not paths:
@@ -72,18 +65,6 @@ class FirestoreStore:
         messages = [types.BatchGetDocumentsResponse.pb(response) for response in responses]
         snapshots = [read_document(self.names, message.found) for message in messages if message.HasField("found")]
         return {snapshot.path: snapshot for snapshot in snapshots}
-
-    def create(self, path: str, data: dict[str, Any]) -> None:
-        self.commit([Create(path, data)])
-
-    def set(self, path: str, data: dict[str, Any], *, merge: bool = False) -> None:
-        self.commit([Set(path, data, merge)])
-
-    def update(self, path: str, fields: dict[str, Any], *, last_update_time: datetime | None = None) -> None:
-        self.commit([Update(path, fields, last_update_time)])
-
-    def delete(self, path: str, *, last_update_time: datetime | None = None) -> None:
-        self.commit([Delete(path, last_update_time)])
 
     def query(self, query: Query) -> list[Snapshot]:
         plan = queries.plan(query)

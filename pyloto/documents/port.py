@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Literal, Protocol
 
+from .errors import NotFound
+
 
 class Sentinel(Enum):
     """Values that the store replaces when it applies the write."""
@@ -117,25 +119,34 @@ class WriteResult:
 class DocumentStore(Protocol):
     """Both adapters hold this contract; `tests/pyloto/documents` checks it on both.
 
+    A call on one document is a `get_many` or a `commit` of one, so the adapters give only those.
     Every call may raise `Unavailable`; bad arguments raise `InvalidDocument` before anything is sent.
     """
 
     def get(self, path: str) -> Snapshot:
         """Raises `NotFound`."""
+        found = self.get_many([path])
+        if path not in found:
+            raise NotFound(path)
+        return found[path]
 
     def get_many(self, paths: Sequence[str]) -> dict[str, Snapshot]:
         """By path; documents that do not exist are left out. One round trip."""
 
     def create(self, path: str, data: dict[str, Any]) -> None:
         """Raises `AlreadyExists`."""
+        self.commit([Create(path, data)])
 
-    def set(self, path: str, data: dict[str, Any], *, merge: bool = False) -> None: ...
+    def set(self, path: str, data: dict[str, Any], *, merge: bool = False) -> None:
+        self.commit([Set(path, data, merge)])
 
     def update(self, path: str, fields: dict[str, Any], *, last_update_time: datetime | None = None) -> None:
         """Raises `NotFound` or `PreconditionFailed`."""
+        self.commit([Update(path, fields, last_update_time)])
 
     def delete(self, path: str, *, last_update_time: datetime | None = None) -> None:
         """Raises `PreconditionFailed` where `last_update_time` is given and does not match."""
+        self.commit([Delete(path, last_update_time)])
 
     def query(self, query: Query) -> list[Snapshot]: ...
 
