@@ -38,7 +38,6 @@ HASHED_FIELDS = {
     "correlation_id": str,
 }
 CHAIN_FIELDS = {"canonical", "previous_hash", "current_hash"}
-OPTIONAL_FIELDS = {"signature"}
 
 
 class EventType(TextChoices):
@@ -230,7 +229,7 @@ def _malformed(event: Mapping[str, Any]) -> str:
     for name, kind in (HASHED_FIELDS | dict.fromkeys(CHAIN_FIELDS, str)).items():
         if not isinstance(event.get(name), kind) or isinstance(event.get(name), bool):
             return f"{name} is missing or of the wrong type"
-    if unknown := event.keys() - HASHED_FIELDS.keys() - CHAIN_FIELDS - OPTIONAL_FIELDS - {"id"}:
+    if unknown := event.keys() - HASHED_FIELDS.keys() - CHAIN_FIELDS - {"id"}:
         return f"{len(unknown)} fields that an event does not have"
     if not (HASH.fullmatch(event["previous_hash"]) and HASH.fullmatch(event["current_hash"])):
         return "a hash is not 64 hex digits"

@@ -170,6 +170,7 @@ def test_an_event_under_another_id_is_found():
         {"metadata": {"at": AT}},
         {"metadata": {"x": float("nan")}},
         {"smuggled": "value"},
+        {"signature": "anybody's"},
     ],
 )
 def test_a_malformed_event_is_a_failure_and_those_after_it_are_still_checked(damage):
