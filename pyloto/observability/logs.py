@@ -175,9 +175,22 @@ def _frames(traceback: TracebackType | None) -> list[str]:
 def _mask_values(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
     """The second net: whatever looks like a phone, an e-mail or one of Meta's message ids is replaced by a marker."""
     for key, value in event.items():
-        if isinstance(value, str) and key not in {"timestamp", "logger", "level"}:
-            event[key] = mask_text(value)
+        if key not in {"timestamp", "logger", "level"}:
+            event[key] = _masked(value)
     return event
+
+
+def _masked(value: Any) -> Any:
+    """The value with every text in it masked, keys too, however deep in lists and dicts; what was given stays."""
+    match value:
+        case str():
+            return mask_text(value)
+        case Mapping():
+            return {mask_text(key) if isinstance(key, str) else key: _masked(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_masked(item) for item in value]
+        case _:
+            return value
 
 
 def _order_keys(logger: WrappedLogger, name: str, event: MutableMapping[str, Any]) -> EventDict:

@@ -91,6 +91,16 @@ def test_personal_data_that_slips_into_a_value_is_masked(lines, value):
     assert canaries.find_canaries(json.dumps(line)) == []
 
 
+def test_what_lies_deep_in_a_value_is_masked_and_the_value_itself_stays(lines):
+    value = {"to": [canaries.PHONE, {"mail": (canaries.EMAIL, 7)}], canaries.WAMID: None}
+
+    log.info("slipped", value=value)
+
+    (line,) = lines()
+    assert line["value"] == {"to": ["[telefone]", {"mail": ["[e-mail]", 7]}], "[mensagem]": None}
+    assert value["to"][0] == canaries.PHONE
+
+
 def test_a_failing_task_shows_neither_its_arguments_nor_the_text_of_its_error(lines):
     @shared_task
     def fail(name: str) -> None:
