@@ -33,6 +33,7 @@ from pyloto.redis_client import get_redis
 
 IN_FLIGHT_SECONDS = 60  # the mark of a process that died; Meta's next try finds it gone
 COMMIT_MAX = 500  # writes of one commit
+LOGGED_MAX = 20  # keys in a line of the log: a delivery of Meta's may hold a thousand messages
 
 DIGEST = re.compile(r"[0-9a-f]{40}")
 
@@ -94,14 +95,17 @@ def safe_key(key: str) -> str:
 
 
 def note_lookups(backend: str, answers: Iterable[tuple[str, Reservation]]) -> None:
-    """Count the answers, and log them: one line for the hits of a call, one for the misses, one for those in flight."""
+    """Count the answers, and log them: one line for the hits of a call, one for the misses, one for those in flight.
+
+    A line holds the count and the first keys.
+    """
     keys: dict[Reservation, list[str]] = {}
     for key, reservation in answers:
         keys.setdefault(reservation, []).append(safe_key(key))
     for reservation, found in keys.items():
         event = EVENTS[reservation]
         DEDUPE_LOOKUPS.labels(backend=backend, result=event.removeprefix("dedupe_")).inc(len(found))
-        log.info(event, backend=backend, count=len(found), keys=found)
+        log.info(event, backend=backend, count=len(found), keys=found[:LOGGED_MAX])
 
 
 class RedisDedupeStore:

@@ -142,6 +142,14 @@ def test_hits_and_misses_are_logged_and_counted(dedupe, lines):
     assert [count._value.get() for count in counts] == [number + 1 for number in before]
 
 
+def test_of_a_large_batch_the_log_holds_the_count_and_the_first_keys(valkey, lines):
+    keys = [digest("whatsapp", str(number)) for number in range(21)]
+
+    RedisDedupeStore().reserve(keys, "one")
+
+    assert [(line["count"], line["keys"]) for line in lines()] == [(21, keys[:20])]
+
+
 # --- Redis ------------------------------------------------------------------------------------------------------------
 
 
