@@ -10,7 +10,9 @@ DOT = "•"
 _START, _END = r"(?<![\w-])", r"(?![\w-])"
 _PATTERNS = (
     ("[mensagem]", re.compile(r"wamid\.[\w+/=-]+|\bHBg[\w+/-]{16,}={0,2}")),  # Meta's ids hold the phone in base64
-    ("[e-mail]", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
+    # Begins only where a run does: trying each place of a long run without "@" takes the square of its length. Hence the
+    # outer "+": of two in one run ("a@b.c+d@e.f"), the second begins inside of it.
+    ("[e-mail]", re.compile(r"(?<![\w.+-])(?:[\w.+-]+@[\w-]+(?:\.[\w-]+)+)+")),
     ("[cpf]", re.compile(_START + r"\d{3}\.\d{3}\.\d{3}-\d{2}" + _END)),
     # Letters too: CNPJs are alphanumeric since July 2026.
     ("[cnpj]", re.compile(_START + r"[A-Z\d]{2}\.[A-Z\d]{3}\.[A-Z\d]{3}/[A-Z\d]{4}-\d{2}" + _END)),

@@ -1,7 +1,7 @@
 import pytest
 
 from pyloto.privacy.masking import mask_phone, mask_text
-from tests.lab import canaries
+from tests.lab import canaries, hostile
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,9 @@ def test_a_phone_on_a_screen_shows_its_area_and_two_digits(phone, masked):
     [
         ("me liga no (42) 99999-8888, por favor", "me liga no [telefone], por favor"),
         ("meu e-mail é ana.silva+loja@exemplo.com.br.", "meu e-mail é [e-mail]."),
+        ("ana@exemplo.com, beto@exemplo.com", "[e-mail], [e-mail]"),
+        ("ana@exemplo.com+beto@exemplo.com e x@ana@exemplo.com", "[e-mail] e x@[e-mail]"),
+        ("a" * 200 + "@exemplo.com", "[e-mail]"),
         ("CPF 529.982.247-25", "CPF [cpf]"),
         ("CNPJ 12.ABC.345/01DE-35 e 11.222.333/0001-81", "CNPJ [cnpj] e [cnpj]"),
         ("zap 12125550123", "zap [telefone]"),
@@ -52,3 +55,9 @@ def test_no_spelling_of_a_phone_survives(spelling):
 )
 def test_ids_times_and_amounts_stay(text):
     assert mask_text(text) == text
+
+
+def test_a_hostile_text_is_masked_at_once():
+    for text in hostile.texts(4 * hostile.LENGTH):
+        with hostile.fuse():
+            mask_text(text)
