@@ -2,6 +2,9 @@
 
 A finder looks for its kind of answer anywhere in a text and gives back a `Found` with its place in it; a reader takes
 the whole text as the answer to its question, or gives None.
+
+Anybody may write anything, so the time taken must grow with the length of the text and no faster: what is open-ended in
+a pattern either has a bound or can begin in one place only of a run.
 """
 
 import re
@@ -63,7 +66,8 @@ _WORDS = {
     "cinquenta": 50, "sessenta": 60, "setenta": 70, "oitenta": 80, "noventa": 90, "cem": 100, "duzentos": 200,
     "duzentas": 200, "trezentos": 300, "quinhentos": 500, "quinhentas": 500, "mil": 1000, "duzia": 12,
 }  # fmt: skip
-_NUMBER = rf"(?:\d{{1,3}}(?:\.\d{{3}})+|\d+)(?:\s*(?:mil\b|k\b))?|\b(?:{'|'.join(_WORDS)})\b(?:\s+mil\b)?"
+_DIGITS = r"(?<!\d)(?:\d{1,3}(?:\.\d{3}){1,3}|\d{1,9})(?!\d)"  # more digits are a phone or a document
+_NUMBER = rf"{_DIGITS}(?:\s*(?:mil\b|k\b))?|\b(?:{'|'.join(_WORDS)})\b(?:\s+mil\b)?"
 _COUNT = rf"(?:entre|de)\s+(?:{_NUMBER})\s+(?:e|a|ate)\s+(?:{_NUMBER})|(?:{_NUMBER})\s*(?:a|ate|-|ou)\s*(?:{_NUMBER})|(?:{_NUMBER})"
 _PEOPLE = (
     r"(usuari[oa]s?|pessoas?|funcionari[oa]s?|colaborador\w*|vendedor\w*|acess\w+|atendentes?|membros?|operador\w*|professor\w*"
@@ -114,7 +118,7 @@ def find_per_month(text: str) -> Found | None:
     """A number of something in a time: "umas 300 por mês", "50 entregas por dia"."""
     folded = plain(text)
     unit = r"(?:por|ao|a|no|/)\s*(?P<unit>mes|dia|semana)|(?P<adverb>mensais|diari[oa]s|semanais)"
-    match = re.search(rf"(?P<count>{_COUNT})\s*(?:\w+\s+){{0,2}}?(?:{unit})\b", folded)
+    match = re.search(rf"(?P<count>{_COUNT})\s*(?:\w{{1,30}}\s+){{0,2}}?(?:{unit})\b", folded)
     if not match:
         return None
     adverb = {"m": "mes", "d": "dia", "s": "semana"}.get((match["adverb"] or " ")[0])
@@ -171,23 +175,30 @@ _BEFORE_CITY = (
 )
 
 
+def _city_pattern(city: str, state: str) -> re.Pattern[str]:
+    lead = r"\b(?:em|de|aqui|cidade)\s+" if city in _AMBIGUOUS else r"\b"
+    tail = rf"(?:\s*(?:[/,(-]\s*)?(?P<uf>{_UFS}|{_STATES[state]})\b)?"
+    return re.compile(rf"{lead}(?P<city>{plain(city)})\b{tail}")
+
+
+_CITY_PATTERNS = {city: _city_pattern(city, state) for city, state in _CITIES.items()}
+_CITY_WORD = r"[A-ZÀ-Ú][\w']{1,30}"
+_CITY_AND_STATE = (
+    rf"(?<![\w'])(?P<city>{_CITY_WORD}(?:\s(?:d[aeo]s?\s)?{_CITY_WORD}){{0,3}})"
+    rf"\s*[/,(-]\s*(?P<uf>{_UFS.upper()}|{_UFS})\b"
+)
+
+
 def find_city(text: str) -> Found | None:
     """ "em Castro/PR", "sou de Irati - PR", "aqui em Curitiba": a place with its state, or a city known without it."""
     folded = plain(text)
-    for city, state in _CITIES.items():
-        lead = r"\b(?:em|de|aqui|cidade)\s+" if city in _AMBIGUOUS else r"\b"
-        tail = rf"(?:\s*[/,(-]?\s*(?P<uf>{_UFS}|{plain(_state_name(state))})\b)?"
-        if match := re.search(rf"{lead}(?P<city>{plain(city)})\b{tail}", folded):
-            uf = match["uf"] if match["uf"] and len(match["uf"]) == 2 else state
+    for city, pattern in _CITY_PATTERNS.items():
+        if match := pattern.search(folded):
+            uf = match["uf"] if match["uf"] and len(match["uf"]) == 2 else _CITIES[city]
             return Found(f"{city}/{uf.upper()}", match.start("city"), match.end())
-    name = r"(?:[A-ZÀ-Ú][\wà-ú']+)(?:\s(?:d[aeo]s?\s)?[A-ZÀ-Ú][\wà-ú']+){0,3}"
-    if match := re.search(rf"(?P<city>{name})\s*(?:/|-|,|\()\s*(?P<uf>{_UFS.upper()}|{_UFS})\b", text):
+    if match := re.search(_CITY_AND_STATE, text):
         return Found(f"{match['city']}/{match['uf'].upper()}", match.start(), match.end())
     return None
-
-
-def _state_name(uf: str) -> str:
-    return _STATES[uf]
 
 
 def read_city(text: str) -> str | None:
@@ -271,7 +282,7 @@ def read_deadline(text: str) -> str | None:
 
 # --- money ------------------------------------------------------------------------------------------------------------
 _MONEY = (
-    rf"(?:(?:ate|entre|de|uns|em torno de|cerca de|no maximo)\s+){{0,3}}(?:r\$\s*(?:{_COUNT})(?:,\d{{2}})?(?:\s*(?:a|e|ate|-)\s*r?\$?\s*(?:{_NUMBER}))?"
+    rf"(?:(?:ate|entre|de|uns|em torno de|cerca de|no maximo)\s+){{0,3}}(?:r\$\s*(?:{_COUNT})(?:,\d{{2}})?(?:\s*(?:a|e|ate|-)\s*(?:r?\$\s*)?(?:{_NUMBER}))?"
     rf"|(?:{_COUNT})\s*(?:reais|conto|contos|pila|pilas))(?:\s*(?:reais|por mes|ao mes|/mes|mensais))?"
 )
 

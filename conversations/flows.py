@@ -73,7 +73,7 @@ def absorb(
     if field is None or field.free:
         return _absorb_one(flow, text, collected, field)
     taken: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in filter(str.strip, text.splitlines()):
         taken |= _absorb_one(flow, line, {**collected, **taken}, field)
         following = flow.next_field({**collected, **taken})
         field = following if following and not following.free else None

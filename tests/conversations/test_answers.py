@@ -153,7 +153,7 @@ READERS: list[Callable[[str], object]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["", " ", "🙂", "\u0000", "ﬀ ½ ①", "9" * 500, "\n\n", "İ" * 40])
+@pytest.mark.parametrize("text", ["", " ", "🙂", "\u0000", "ﬀ ½ ①", "9" * 500, "9" * 5000, "\n\n", "İ" * 40])
 def test_strange_text_is_read_without_an_error(text: str) -> None:
     for read in READERS:
         read(text)

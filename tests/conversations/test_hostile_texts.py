@@ -1,0 +1,39 @@
+"""Whatever a customer writes is read in a time that grows with its length only: a regular expression can take hours."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ai import knowledge, rules
+from conversations import answers, flows
+from conversations.hearing import TEXT_MAX
+from tests.conversations.talk import Talk
+from tests.lab import hostile
+
+READERS: list[Callable[[str], object]] = [
+    answers.is_yes, answers.is_no, answers.is_refusal, answers.read_count, answers.find_people, answers.read_per_month,
+    answers.read_city, answers.read_deadline, answers.read_money, answers.read_text, answers.read_name, flows.find_role,
+    rules.classify, rules.is_question, rules.is_small_talk, knowledge.find_answer,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
+def test_a_reader_is_done_with_a_hostile_text_at_once(read: Callable[[str], object]) -> None:
+    for text in hostile.texts():
+        with hostile.fuse():
+            read(text)
+
+
+@pytest.mark.parametrize("flow", flows.FLOWS.values(), ids=flows.FLOWS)
+def test_a_flow_looks_for_its_answers_in_a_hostile_text_at_once(flow: flows.Flow) -> None:
+    for text in hostile.texts(TEXT_MAX):
+        with hostile.fuse():
+            flows.absorb(flow, text, {}, flow.fields[0].name)
+
+
+@pytest.mark.parametrize("part", ["1", "1\n", "A", "a "])
+def test_a_turn_of_hostile_messages_is_planned_at_once(part: str) -> None:
+    talk = Talk()
+    for begin in ("quero um chatbot ", "na verdade ", "quero um sistema "):
+        with hostile.fuse():
+            assert talk.say(begin + part * TEXT_MAX)
