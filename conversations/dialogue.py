@@ -109,7 +109,7 @@ class Dialogue:
         _, intent, name, number = [*tap_id.split(":"), "", "", ""][:4]
         flow, active = flows.find_flow(intent), self.queue.active
         field = flow.field(name) if flow else None
-        if flow is None or field is None or active is None or active["intent"] != intent or not number.isdigit():
+        if flow is None or field is None or active is None or active["intent"] != intent or not number.isdecimal():
             return False
         if int(number) >= len(field.choices):
             return False
