@@ -15,12 +15,13 @@ test: lint check
 	$(MAKE) --no-print-directory -j2 test-conversations test-others
 	$(MAKE) --no-print-directory smoke smoke-firestore
 
-# Two halves at once, with stores of their own: either can be run alone.
+# Two halves of about the same length at once, with stores of their own: either can be run alone.
 test-conversations: .venv/installed-dev
-	$(BIN)/python -m pytest -q tests/conversations
+	$(BIN)/python -m pytest -q tests/conversations \
+	    --ignore=tests/conversations/simulator --ignore=tests/conversations/whatsapp
 
 test-others: .venv/installed-dev
-	$(BIN)/python -m pytest -q --ignore=tests/conversations
+	$(BIN)/python -m pytest -q --ignore-glob='*/conversations/test_*.py'
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
