@@ -60,7 +60,7 @@ def new_fake(webhook_url: str, **options: Any) -> FakeMeta:
     )
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 5) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """What `condition` gives once it is truthy; an AssertionError when that takes too long."""
     ends_at = time.monotonic() + seconds
     while not (found := condition()):

@@ -152,7 +152,7 @@ def test_retry_on_request_does_not_wait(fake: FakeMeta, receiver: Receiver) -> N
     wamid = fake.write(customer_id, {"type": "text", "text": "Oi"})
     wait_for(lambda: len(receiver.requests) == 3)  # the fourth try would come after two seconds
     wait_for(lambda: fake.retry(wamid))
-    wait_for(fake.inbound, seconds=1)
+    wait_for(fake.inbound, seconds=1.9)
 
 
 def test_two_hundred_customers_fit_into_one_delivery(fake: FakeMeta, receiver: Receiver) -> None:

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwrig
 from conversations.simulator.fake import FakeMeta
 from tests.conversations.simulator.receiver import NUMBER, Receiver, new_fake, wait_for
 
+WAIT_MS = 30_000  # for what a busy machine does late; what comes in time ends the wait
+expect.set_options(timeout=WAIT_MS)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -48,7 +50,7 @@ def page(browser: Browser, fake: FakeMeta) -> Iterator[Page]:
     """The open page; a test fails when the page reports an error or asks another host for something."""
     context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="pt-BR")
     page = context.new_page()
-    page.set_default_timeout(5000)
+    page.set_default_timeout(WAIT_MS)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: is_own(request.url, fake) or problems.append(request.url))
