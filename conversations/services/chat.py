@@ -9,6 +9,7 @@ from django.core import signing
 from django.utils import timezone
 
 from conversations.models import Conversation, Handoff, Message, Session
+from conversations.services.commits import profile_in
 from conversations.stores import ConversationStore, HandoffStore, Position, SessionStore, load
 from conversations.transcript import Bubble, bubbles_of, cited_keys, keyed
 from profiles.models import UserProfile
@@ -46,8 +47,7 @@ def load_chat(user_key: str, *, before: str = "") -> Chat | None:
     """
     if not is_document_id(user_key):
         return None
-    profile_path = UserProfileStore.path(user_key)
-    loaded = load(user_key, [profile_path])
+    loaded = load(user_key, [UserProfileStore.path(user_key)])
     if loaded.header is None:
         return None
     place = _read_place(user_key, before)
@@ -61,10 +61,9 @@ def load_chat(user_key: str, *, before: str = "") -> Chat | None:
         session = Session.from_snapshot(others[beside[0]]) if beside[0] in others else None
         handoff = Handoff.from_snapshot(others[beside[1]]) if beside[1] in others else None
     quoted: Mapping[str, Message] = keyed(Message.from_snapshot(others[p]) for p in cited.values() if p in others)
-    profile = loaded.snapshots.get(profile_path)
     return Chat(
         header=loaded.header,
-        profile=UserProfile.from_snapshot(profile) if profile else None,
+        profile=profile_in(loaded, user_key),
         session=session,
         handoff=handoff,
         bubbles=bubbles_of(page, quoted=quoted, today=timezone.localdate()),

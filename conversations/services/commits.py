@@ -14,13 +14,16 @@ from conversations.replies import Reply
 from conversations.stores import ConversationStore, HandoffStore, Loaded, SessionStore, due
 from conversations.whatsapp.messages import Buttons, Content, ListMessage, Text, content_to_document
 from profiles.identifiers import Sender
-from profiles.models import Identity
+from profiles.models import Identity, UserProfile
+from profiles.stores import UserProfileStore
 from pyloto.documents import AlreadyExists, Create, NotFound, PreconditionFailed, Unavailable, Update, Write
 from pyloto.privacy.fields import decrypt
 from pyloto.privacy.hashing import digest
 
 # What a commit raises where others were faster, and where nobody knows whether it was applied: then read again.
 LOST_RACE = (AlreadyExists, PreconditionFailed, NotFound, Unavailable)
+
+PREVIEW_MAX = 120
 
 
 def jitter(race: int) -> float:
@@ -71,6 +74,17 @@ def identities_in(loaded: Loaded) -> dict[str, Identity]:
         for path, snapshot in loaded.snapshots.items()
         if path.startswith(f"{Identity.collection}/")
     }
+
+
+def profile_in(loaded: Loaded, user_key: str) -> UserProfile | None:
+    """The customer's profile among the documents that were read; None where there is none yet."""
+    snapshot = loaded.snapshots.get(UserProfileStore.path(user_key))
+    return UserProfile.from_snapshot(snapshot) if snapshot else None
+
+
+def preview_of(text: str, kind: str) -> str:
+    """What the list of conversations shows of a message: its text, else its type in brackets."""
+    return (text or f"[{kind}]")[:PREVIEW_MAX]
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,13 @@ from audit.stores import AuditLogStore
 from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
-from conversations.services.commits import LOST_RACE, header_writes, jitter
+from conversations.services.commits import LOST_RACE, header_writes, jitter, profile_in
 from conversations.stores import ConversationStore, Loaded, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
 from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendResult, WhatsAppOutboundClient
 from conversations.whatsapp.errors import ErrorClass
 from conversations.whatsapp.messages import content_from_document
 from conversations.whatsapp.split import provider_key
-from profiles.models import UserProfile
 from profiles.services import profiles, revealed
 from pyloto.documents import DELETE_FIELD, Unavailable, Update, get_store
 from pyloto.errors import PermanentError
@@ -131,8 +130,7 @@ def _waiting(user_key: str) -> list[Message]:
 def recipient_of(loaded: Loaded) -> Recipient:
     """Where the customer is reached: the number exactly as WhatsApp sent it, else the business-scoped id."""
     assert loaded.header is not None
-    snapshot = loaded.snapshots.get(profiles.path(loaded.header.pk))
-    profile = UserProfile.from_snapshot(snapshot) if snapshot else None
+    profile = profile_in(loaded, loaded.header.pk)
     return Recipient(wa_id=revealed(profile, "wa_id"), bsuid=revealed(profile, "bsuid"))
 
 

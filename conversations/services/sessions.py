@@ -7,10 +7,9 @@ import structlog
 
 from conversations.models import MessageState, Session
 from conversations.pipeline import plan_timeout
-from conversations.services.commits import plan_writes, reply_messages
+from conversations.services.commits import plan_writes, preview_of, profile_in, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.stores import ConversationStore, SessionStore, load
-from profiles.models import UserProfile
 from profiles.services import profiles
 from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, Unavailable, get_store
 from pyloto.errors import PermanentError
@@ -54,12 +53,11 @@ class SessionManager:
         waiting = self._conversations.open_items(session.user_key, limit=OPEN_ITEMS_MAX)
         if header is None or current is None or any(item.state == MessageState.RECEIVED for item in waiting):
             return False
-        profile = loaded.snapshots.get(profiles.path(session.user_key))
         turn_id = digest("timeout", session.pk)
         plan = plan_timeout(
             conversation=header,
             session=Session.from_snapshot(current),
-            profile=UserProfile.from_snapshot(profile) if profile else None,
+            profile=profile_in(loaded, session.user_key),
             now=now,
             turn_id=turn_id,
         )
@@ -74,7 +72,11 @@ class SessionManager:
             correlation_id="",
             claim=None,
         )
-        changes = {"last_message_at": now, "last_message_preview": plan.replies[-1].text[:120]} if plan.replies else {}
+        changes = (
+            {"last_message_at": now, "last_message_preview": preview_of(plan.replies[-1].text, "text")}
+            if plan.replies
+            else {}
+        )
         writes = plan_writes(header, plan, replies, changes=changes, attempt=secrets.token_hex(8), now=now)
         if plan.profile:
             writes.append(profiles.write(session.user_key, dict(plan.profile)))

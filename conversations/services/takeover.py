@@ -10,11 +10,10 @@ import structlog
 from audit import Event, EventType, event_id
 from conversations.models import WHATSAPP_APP, Actor, Conversation, Handoff, Message, MessageState, Mode
 from conversations.plans import TurnPlan
-from conversations.services.commits import header_writes, identities_in, new_header, senders_of
+from conversations.services.commits import header_writes, identities_in, new_header, preview_of, profile_in, senders_of
 from conversations.services.delivery import Run
 from conversations.stores import ConversationStore, HandoffStore, Loaded
 from profiles.identifiers import Sender
-from profiles.models import UserProfile
 from profiles.services import learn_from_senders, paths_to_attach, profiles
 from pyloto.documents import DELETE_FIELD, Delete, Update, Write, get_store
 from pyloto.observability.correlation import bind_correlation_id
@@ -67,10 +66,9 @@ def _writes(run: Run, echoes: list[Message], now: datetime) -> list[Write]:
 
 
 def _learnt(user_key: str, loaded: Loaded, senders: list[Sender], now: datetime) -> list[Write]:
-    profile = loaded.snapshots.get(profiles.path(user_key))
     return learn_from_senders(
         user_key=user_key,
-        profile=UserProfile.from_snapshot(profile) if profile else None,
+        profile=profile_in(loaded, user_key),
         senders=senders,
         existing=identities_in(loaded),
         learnt={},
@@ -82,8 +80,8 @@ def _last_message(header: Conversation, newest: Message) -> dict[str, Any]:
     """What the list of conversations shows, unless something was said after it."""
     fields: dict[str, Any] = {} if header.phone_number_id else {"phone_number_id": newest.phone_number_id}
     if header.last_message_at is None or header.last_message_at <= newest.received_at:
-        preview = newest.text or f"[{newest.type}]"
-        fields |= {"last_message_at": newest.received_at, "last_message_preview": preview[:120]}
+        preview = preview_of(newest.text, newest.type)
+        fields |= {"last_message_at": newest.received_at, "last_message_preview": preview}
     return fields
 
 

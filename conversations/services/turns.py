@@ -29,6 +29,8 @@ from conversations.services.commits import (
     jitter,
     new_header,
     plan_writes,
+    preview_of,
+    profile_in,
     reply_messages,
     senders_of,
 )
@@ -184,11 +186,10 @@ def _read(run: Run, messages: list[Message], now: datetime) -> Context:
     senders = senders_of(messages)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
     header = loaded.header or new_header(run.user_key, messages[0], now)
-    profile = loaded.snapshots.get(profiles.path(run.user_key))
     return Context(
         header=header,
         session=sessions.find(header.session_id),
-        profile=UserProfile.from_snapshot(profile) if profile else None,
+        profile=profile_in(loaded, run.user_key),
         loaded=loaded,
         senders=senders,
         messages=messages,
@@ -285,12 +286,11 @@ def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
     """The header's bookkeeping: what the list of conversations shows and the claims check."""
     header, newest, replies = context.header, context.messages[-1], plan.replies
     last_user_at = max(message.timestamp for message in context.messages)
-    preview = replies[-1].text if replies else newest.text or f"[{newest.type}]"
     return {
         "phone_number_id": newest.phone_number_id,
         "last_user_at": max(last_user_at, header.last_user_at or last_user_at),
         "last_message_at": context.now if replies else newest.received_at,
-        "last_message_preview": preview[:120],
+        "last_message_preview": preview_of(replies[-1].text if replies else newest.text, newest.type),
         "unread": header.unread + len(context.messages),
     }
 
