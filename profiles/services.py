@@ -27,7 +27,7 @@ class Resolved:
     sender: Sender  # with `unattached` filled
 
 
-def resolve_senders(senders: Sequence[Sender], *, now: datetime, use_cache: bool = True) -> list[Resolved]:
+def resolve_senders(senders: Sequence[Sender], *, now: datetime) -> list[Resolved]:
     """The `user_key` of each sender, created where none of their identifiers is known.
 
     One read for all that the cache does not know, one write for the new, one more read where a race was lost.
@@ -36,7 +36,7 @@ def resolve_senders(senders: Sequence[Sender], *, now: datetime, use_cache: bool
     ids = [identity_ids(sender) for sender in senders]
     if not all(ids):
         raise ValueError("a sender without identifier cannot be resolved")
-    known = _known([[key for _, keys in entry for key in keys] for entry in ids], use_cache=use_cache)
+    known = _known([[key for _, keys in entry for key in keys] for entry in ids])
     created: dict[str, Create] = {}
     together: dict[str, str] = {}  # identifiers that messages of this delivery brought together
     owners: list[str] = []
@@ -64,17 +64,15 @@ def _unattached(entry: list[tuple[str, list[str]]], owner: str, entries: dict[st
     return tuple(kind for kind, keys in entry if not any(entries.get(key) == owner for key in keys))
 
 
-def _known(groups: Sequence[Sequence[str]], *, use_cache: bool) -> dict[str, str]:
+def _known(groups: Sequence[Sequence[str]]) -> dict[str, str]:
     """{identity id: user_key} of those that exist: from the cache, the others in one read.
 
     `groups` holds the ids of one sender each. That an id is absent is cached too, since a previous pepper leaves many
     empty places; but a sender of whom the cache knows nothing else is read again: another process may have met them.
     """
     ids = {key for group in groups for key in group}
-    cached: dict[str, str] = {}
-    if use_cache:
-        found = cache.get_many([f"identity:{key}" for key in ids])
-        cached = {key.removeprefix("identity:"): user_key for key, user_key in found.items()}
+    found = cache.get_many([f"identity:{key}" for key in ids])
+    cached: dict[str, str] = {key.removeprefix("identity:"): user_key for key, user_key in found.items()}
     strangers = {key for group in groups if not any(cached.get(key) for key in group) for key in group}
     missing = sorted(strangers | (ids - cached.keys()))
     if missing:

@@ -122,7 +122,7 @@ class Overtaken(RecordingStore):
             self.overtaken = True
             with use_store(self.inner):
                 first = Sender(wa_id=OLD_WA_ID)
-                self.winner = resolve_senders([first], now=writes[0].data["created_at"], use_cache=False)[0].user_key
+                self.winner = resolve_senders([first], now=writes[0].data["created_at"])[0].user_key
         return super().write_many(writes)
 
 
@@ -145,7 +145,7 @@ def test_that_somebody_was_unknown_is_not_believed_for_a_minute(embedded_store: 
     post(sample("text"))  # fills this process's cache with what there is
     stranger = Sender(wa_id=PHONE, bsuid=BSUID)
     cache.set_many({f"identity:{key}": "" for kind, v in stranger.identifiers() for key in identity_keys(kind, v)})
-    other = resolve_senders([Sender(wa_id=PHONE)], now=stored_messages()[0].received_at, use_cache=False)
+    other = resolve_senders([Sender(wa_id=PHONE)], now=stored_messages()[0].received_at)
     cache.set_many({f"identity:{key}": "" for key in identity_keys("PHONE", "+" + PHONE)})
     post(envelope(text_message("wamid.2", "oi", wa_id=PHONE, bsuid=BSUID)))
     assert other[0].user_key in user_keys()
