@@ -32,3 +32,24 @@ class AuditEvent(DocumentModel):
 
     def __str__(self) -> str:
         return f"{self.event_type} nº {self.seq}"
+
+
+class Checkpoint(DocumentModel):
+    """A signed root over the heads that were observed so far. Id: its number with leading zeros."""
+
+    collection = "audit_checkpoints"
+    store_name = "CheckpointStore"
+
+    number = models.IntegerField("nº")
+    size = models.BigIntegerField("cabeças registradas")  # leaves of the Merkle tree
+    root = models.CharField("raiz", max_length=64)
+    note = models.TextField("nota assinada")
+    new_leaves = models.IntegerField("novas")
+    observed_until = models.DateTimeField("observado até")
+    created_at = models.DateTimeField("criado em")
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "ponto de verificação"
+        verbose_name_plural = "pontos de verificação"

@@ -52,6 +52,7 @@ class UserProfile(DocumentModel):
     lead_score = models.IntegerField("pontuação", null=True, default=None)
     qualification_level = models.CharField("qualificação", max_length=8, default="")
     merge_candidates = models.JSONField("possíveis duplicatas", default=list)
+    legal_hold = models.JSONField("guarda legal", null=True, default=None)  # {"reason", "by", "at"}: nothing ages out
     created_at = models.DateTimeField("criado em")
     updated_at = models.DateTimeField("atualizado em")
     last_interaction = models.DateTimeField("última interação")
@@ -59,9 +60,16 @@ class UserProfile(DocumentModel):
 
     class Meta:
         managed = False
-        default_permissions = ("view",)
+        default_permissions = ("view", "change")
         verbose_name = "cliente"
         verbose_name_plural = "clientes"
+        permissions = [
+            ("reveal_userprofile", "Pode ver o contato de clientes sem máscara"),
+            ("merge_userprofile", "Pode unir clientes e desfazer uniões"),
+            ("erase_userprofile", "Pode apagar os dados de clientes"),
+            ("access_userprofile", "Pode gerar o relatório de dados de um cliente"),
+            ("hold_userprofile", "Pode pôr e tirar a guarda legal"),
+        ]
 
     def reveal(self, field: str) -> str:
         """The plain value of an encrypted field; empty where there is none. Raises `DecryptionFailed`."""
@@ -77,3 +85,80 @@ class UserProfile(DocumentModel):
             alert("profile_unreadable", user_key=self.pk, field="phone")
             return "indisponível"
         return mask_phone(phone) if phone else ""
+
+
+class ProfileChange(DocumentModel):
+    """One change of a profile; path `user_profiles/{user_key}/history/{id}`. Written by the commit that makes it."""
+
+    collection = "history"
+    store_name = "UserProfileStore"
+
+    at = models.DateTimeField("quando")
+    actor = models.CharField("autor", max_length=150)  # as in the audit trail: "USER", "PYLOTO", "user:7"
+    fields = models.JSONField("campos", default=list)  # their names
+    changes = models.TextField("mudanças (cifradas)", default="")  # JSON {field: [old, new]}
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "mudança de perfil"
+        verbose_name_plural = "mudanças de perfil"
+
+
+class Merge(DocumentModel):
+    """Two customers that turned out to be one person. Nothing is moved: identities point elsewhere, and back on undo."""
+
+    collection = "merges"
+    store_name = "MergeStore"
+
+    source = models.CharField("cliente unido", max_length=64)
+    target = models.CharField("ao cliente", max_length=64)
+    identity_ids = models.JSONField("identidades", default=list)  # those that were repointed
+    merged_by = models.CharField("unidos por", max_length=150)
+    merged_at = models.DateTimeField("unidos em")
+    undone_by = models.CharField("desfeito por", max_length=150, null=True, default=None)
+    undone_at = models.DateTimeField("desfeito em", null=True, default=None)
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "união de clientes"
+        verbose_name_plural = "uniões de clientes"
+
+
+class Erasure(DocumentModel):
+    """The journal of an erasure, and its tombstone. Id: the `user_key`; merged ones have one each that names the first."""
+
+    class Step(models.TextChoices):
+        STARTED = "STARTED", "Iniciado"
+        REMOVED = "REMOVED", "Dados removidos"
+        COMPLETED = "COMPLETED", "Concluído"
+
+    class Reason(models.TextChoices):
+        REQUEST = "REQUEST", "Pedido do titular"
+        CONSENT_REVOKED = "CONSENT_REVOKED", "Consentimento revogado"
+        RETENTION = "RETENTION", "Fim do prazo de guarda"
+        AUTHORITY = "AUTHORITY", "Ordem de autoridade"
+        TEST = "TEST", "Dados de teste"
+
+    collection = "erasures"
+    store_name = "ErasureStore"
+
+    part_of = models.CharField("parte de", max_length=64, null=True, default=None)
+    user_keys = models.JSONField("clientes", default=list)
+    conversation_ids = models.JSONField("conversas", default=list)
+    identifiers = models.TextField("identificadores (cifrados)", null=True, default=None)  # removed when completed
+    step = models.CharField("etapa", max_length=16, choices=Step.choices, default=Step.STARTED)
+    done = models.JSONField("passos concluídos", default=list)
+    counts = models.JSONField("removidos", default=dict)  # {step name: how many}
+    reason = models.CharField("motivo", max_length=20, choices=Reason.choices)
+    requested_by = models.CharField("pedido por", max_length=150)
+    requested_at = models.DateTimeField("pedido em")
+    scan_at = models.DateTimeField("nova varredura em", null=True, default=None)  # removed when completed
+    completed_at = models.DateTimeField("concluído em", null=True, default=None)
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "apagamento"
+        verbose_name_plural = "apagamentos"

@@ -12,6 +12,7 @@ DEBUG=true
 DJANGO_SECRET_KEY={secret_key}
 PRIVACY_PEPPERS=1:{pepper}
 PRIVACY_KEYS=1:{key}
+AUDIT_SIGNING_KEY={signing_key}
 WHATSAPP_APP_SECRET={app_secret}
 WHATSAPP_VERIFY_TOKEN={verify_token}
 WHATSAPP_ACCESS_TOKEN={access_token}
@@ -33,6 +34,7 @@ def write_env(path: Path) -> bool:
                 secret_key=secrets.token_urlsafe(50),
                 pepper=random_base64(),
                 key=random_base64(),
+                signing_key=random_base64(),
                 app_secret=secrets.token_hex(16),
                 verify_token=secrets.token_urlsafe(16),
                 access_token=f"try-out-{secrets.token_urlsafe(24)}",

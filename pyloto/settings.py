@@ -86,7 +86,19 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = DEBUG  # a try-out needs no collectstatic
+EXPORTS_BUCKET = env.text("EXPORTS_BUCKET")  # Cloud Storage, for what leaves the database; unset: files in RUN_DIR
 STORAGES = {
+    "exports": (
+        {
+            "BACKEND": "storages.backends.gcloud.GoogleCloudStorage",
+            "OPTIONS": {"bucket_name": EXPORTS_BUCKET, "file_overwrite": False, "default_acl": None},
+        }
+        if EXPORTS_BUCKET
+        else {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": RUN_DIR / "exports", "file_permissions_mode": 0o600},
+        }
+    ),
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": RUN_DIR / "files"}},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -221,6 +233,19 @@ DEDUPE_TTL_DAYS = env.number("DEDUPE_TTL_DAYS", 8, minimum=1)  # Meta retries fo
 # "version:base64", newest first: "2:…,1:…". The first one is written; all are read.
 PRIVACY_PEPPERS = env.secret("PRIVACY_PEPPERS")
 PRIVACY_KEYS = env.secret("PRIVACY_KEYS")
+# How long each kind of data is kept, in days; 0 keeps it for ever. A legal hold on a customer stops the clock.
+RETENTION_MESSAGES_DAYS = env.number("RETENTION_MESSAGES_DAYS", 730, minimum=0)
+RETENTION_SESSIONS_DAYS = env.number("RETENTION_SESSIONS_DAYS", 730, minimum=0)  # with their handoffs
+RETENTION_CLASSIFICATIONS_DAYS = env.number("RETENTION_CLASSIFICATIONS_DAYS", 180, minimum=0)
+RETENTION_HISTORY_DAYS = env.number("RETENTION_HISTORY_DAYS", 1825, minimum=0)  # changes of profiles
+RETENTION_QUARANTINE_DAYS = env.number("RETENTION_QUARANTINE_DAYS", 30, minimum=0)
+RETENTION_CUSTOMERS_DAYS = env.number(
+    "RETENTION_CUSTOMERS_DAYS", 1825, minimum=0
+)  # silent that long: erased as a whole
+
+# --- Audit ------------------------------------------------------------------------------------------------------------
+AUDIT_SIGNING_KEY = env.secret("AUDIT_SIGNING_KEY")  # base64 of 32 random bytes: the Ed25519 key of the checkpoints
+AUDIT_ORIGIN = env.text("AUDIT_ORIGIN", "pyloto/audit")  # the log's name, in every checkpoint and in the key's
 
 # --- WhatsApp ---------------------------------------------------------------------------------------------------------
 WHATSAPP_APP_SECRET = env.secret("WHATSAPP_APP_SECRET")

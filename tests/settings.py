@@ -19,6 +19,7 @@ os.environ.update(
     DJANGO_SECRET_KEY="only-for-tests-only-for-tests-only-for-tests-only-for-tests",
     PRIVACY_PEPPERS="1:" + base64.b64encode(b"pepper-of-the-tests-32-bytes-ok!").decode(),
     PRIVACY_KEYS="1:" + base64.b64encode(b"a-key-of-the-tests-with-32-bytes").decode(),
+    AUDIT_SIGNING_KEY=base64.b64encode(b"audit-seed-of-the-tests-32-bytes").decode(),
     WHATSAPP_APP_SECRET="app-secret-of-the-tests",
     WHATSAPP_VERIFY_TOKEN="verify-token-of-the-tests",
     WHATSAPP_ACCESS_TOKEN="access-token-of-the-tests",

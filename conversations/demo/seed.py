@@ -36,7 +36,8 @@ from conversations.whatsapp.messages import Button, Buttons, Content, ListMessag
 from conversations.whatsapp.split import split_delivery
 from profiles.identifiers import Sender, identity_ids
 from profiles.models import UserProfile
-from profiles.services import fold, resolve_senders
+from profiles.services.learning import fold
+from profiles.services.resolution import resolve_senders
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import Create, Query, Snapshot, get_store
 from pyloto.documents.queryset import DocumentQuerySet

@@ -23,7 +23,7 @@ from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendRes
 from conversations.whatsapp.errors import ErrorClass
 from conversations.whatsapp.messages import content_from_document
 from conversations.whatsapp.split import provider_key
-from profiles.services import profiles, revealed
+from profiles.services.learning import profiles, revealed
 from pyloto.documents import DELETE_FIELD, Unavailable, Update, get_store
 from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert

@@ -26,7 +26,7 @@ from conversations.whatsapp.split import (
     provider_key,
     split_delivery,
 )
-from profiles.services import Resolved, resolve_senders
+from profiles.services.resolution import Resolved, resolve_senders
 from pyloto.documents import Create, Update
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert

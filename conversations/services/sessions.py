@@ -10,7 +10,7 @@ from conversations.pipeline import plan_timeout
 from conversations.services.commits import plan_writes, preview_of, profile_in, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.stores import ConversationStore, SessionStore, load
-from profiles.services import profiles
+from profiles.services.learning import profiles
 from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, Unavailable, get_store
 from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert

@@ -14,7 +14,7 @@ from conversations.services.commits import header_writes, identities_in, new_hea
 from conversations.services.delivery import Run
 from conversations.stores import ConversationStore, HandoffStore, Loaded
 from profiles.identifiers import Sender
-from profiles.services import learn_from_senders, paths_to_attach, profiles
+from profiles.services.learning import learn_from_senders, paths_to_attach, profiles
 from pyloto.documents import DELETE_FIELD, Delete, Update, Write, get_store
 from pyloto.observability.correlation import bind_correlation_id
 

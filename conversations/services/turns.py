@@ -40,7 +40,7 @@ from conversations.stores import ConversationStore, Loaded, SessionStore
 from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
 from profiles.identifiers import Sender
 from profiles.models import UserProfile
-from profiles.services import learn_from_senders, paths_to_attach, profiles, revealed
+from profiles.services.learning import learn_from_senders, paths_to_attach, profiles, revealed
 from pyloto.documents import DELETE_FIELD, AlreadyExists, Update, Write, get_store
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert

@@ -109,6 +109,7 @@ def test_groups_are_offered_no_permission_that_does_nothing():
     models = [model for model in apps.get_models() if issubclass(model, DocumentModel)]
     offered = Permission.objects.filter(content_type__in=ContentType.objects.get_for_models(*models).values())
     expected = {f"view_{model._meta.model_name}" for model in models} | {"release_conversation"}
+    expected |= {f"{verb}_userprofile" for verb in ("change", "reveal", "merge", "erase", "access", "hold")}
     assert {permission.codename for permission in offered} == expected
 
 

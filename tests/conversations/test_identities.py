@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from profiles.identifiers import Sender
 from profiles.models import Identity
-from profiles.services import profiles, resolve_senders, revealed
+from profiles.services.learning import profiles, revealed
+from profiles.services.resolution import resolve_senders
 from pyloto.documents import DocumentStore, use_store
 from pyloto.documents.recorder import RecordingStore
 from pyloto.privacy.hashing import identity_keys

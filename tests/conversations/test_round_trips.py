@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 
 from profiles.identifiers import Sender
-from profiles.services import resolve_senders
+from profiles.services.resolution import resolve_senders
 from pyloto.documents import DocumentStore, use_store
 from pyloto.documents.recorder import RecordingStore
 

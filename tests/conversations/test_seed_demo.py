@@ -22,7 +22,8 @@ from conversations.services.release import release_to_bot
 from conversations.simulator import customers as simulator
 from profiles.identifiers import Sender
 from profiles.models import UserProfile
-from profiles.services import resolve_senders, revealed
+from profiles.services.learning import revealed
+from profiles.services.resolution import resolve_senders
 from pyloto.documents import DocumentStore, Query, Snapshot, get_store, use_store
 from tests.conversations import chat_data as data
 

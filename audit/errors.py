@@ -1,0 +1,9 @@
+from pyloto.errors import PermanentError, TransientError
+
+
+class TrailContended(TransientError):
+    """Others kept changing the conversation, or the store did not answer; nothing is half done."""
+
+
+class CustomerErased(PermanentError):
+    """What was to be changed belongs to somebody who was erased."""
