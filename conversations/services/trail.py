@@ -24,10 +24,9 @@ def commit_with_events(
 ) -> None:
     """See `audit.trails`."""
     attempt = secrets.token_hex(16)
+    before: Conversation | None = None
     error: Exception | None = None
-    found: Conversation | None = None
     for race in range(TRIES):
-        before = found
         found = load(user_key, ()).header
         if found is None:
             _commit_to_system_chain(user_key, events, writes)
@@ -36,16 +35,15 @@ def commit_with_events(
             return  # a commit of ours was applied after all, only its answer was lost
         if found.status == Conversation.Status.ERASED:
             raise CustomerErased("this customer was erased")
-        if error is not None and not isinstance(error, Unavailable):
-            if before is not None and before.update_time == found.update_time:
-                _settle(found, error)
-            time.sleep(jitter(race))
+        if before is not None and error is not None and before.update_time == found.update_time:
+            _nobody_was_faster(found, error)
+        before = found
         try:
-            get_store().commit(
-                [*header_writes(found, header, events=events, attempt=attempt, now=timezone.now()), *writes]
-            )
+            writes_of_header = header_writes(found, header, events=events, attempt=attempt, now=timezone.now())
+            get_store().commit([*writes_of_header, *writes])
         except LOST_RACE as exc:
             error = exc
+            time.sleep(jitter(race))
         else:
             return
     found = load(user_key, ()).header
@@ -54,29 +52,31 @@ def commit_with_events(
     raise TrailContended("the conversation changed at every try")
 
 
-def _settle(header: Conversation, error: Exception) -> None:
-    """The header is as it was read, so it did not refuse: the chain is ahead of it, or the caller's own write failed."""
-    tail = AuditLogStore().tail(header.conversation_id)
-    if tail.seq > Head.from_document(header.conversation_id, header.audit_head).seq:
-        header.audit_head = tail.to_document()
+def _nobody_was_faster(header: Conversation, error: Exception) -> None:
+    """The header did not refuse: either the chain is ahead of it, or the caller's own write failed, which is raised."""
+    if isinstance(error, Unavailable):
         return
-    raise error
+    tail = AuditLogStore().tail(header.conversation_id)
+    if tail.seq <= Head.from_document(header.conversation_id, header.audit_head).seq:
+        raise error
+    header.audit_head = tail.to_document()
 
 
 def _commit_to_system_chain(user_key: str, events: Sequence[Event], writes: Sequence[Write]) -> None:
-    """Their ids tell events that are there already: a repeated call appends nothing twice."""
+    """An event that is there already tells that an earlier commit was applied: a repeated call does nothing."""
     named = [replace(event, metadata={**event.metadata, "user_key": user_key}) for event in events]
     trail = AuditLogStore()
     for race in range(TRIES):
         head = trail.tail(SYSTEM_CHAIN)
-        new = [event for event in named if trail.find_event(SYSTEM_CHAIN, event.event_id) is None]
-        if named and not new:
+        if any(trail.find_event(SYSTEM_CHAIN, event.event_id) for event in named):
             return
-        appended, _ = link(head, new)
+        appended, _ = link(head, named)
         try:
             get_store().commit([*appended, *writes])
         except LOST_RACE as exc:
-            if not isinstance(exc, AlreadyExists | Unavailable) or trail.tail(SYSTEM_CHAIN) == head:
+            if not isinstance(exc, AlreadyExists | Unavailable) or (
+                isinstance(exc, AlreadyExists) and trail.tail(SYSTEM_CHAIN) == head
+            ):
                 raise
             time.sleep(jitter(race))
         else:
