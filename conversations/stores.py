@@ -45,6 +45,12 @@ class ConversationStore:
         """Raises `NotFound`: a conversation has a header once its first turn is done."""
         return Conversation.from_snapshot(get_store().get(self.path(user_key)))
 
+    def conversation_ids(self, user_keys: Sequence[str]) -> list[str]:
+        """The public names of their conversations, erased ones too, in one read."""
+        paths = [self.path(user_key) for user_key in user_keys]
+        found = get_store().get_many(paths)
+        return [found[path].data["conversation_id"] for path in paths if path in found]
+
     def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
         """A page of the timeline, newest first."""
         query = Query(

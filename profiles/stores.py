@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from pyloto.documents import AlreadyExists, Create, Set, Write, get_store
+from pyloto.documents import AlreadyExists, Create, Query, Set, Write, get_store
 
-from .models import Identity, UserProfile
+from .models import Identity, Merge, UserProfile
 
 
 class IdentityStore:
@@ -58,3 +58,23 @@ class UserProfileStore:
     def write(self, user_key: str, fields: dict[str, Any]) -> Write:
         """The write that sets these fields, for somebody else's commit."""
         return Set(self.path(user_key), fields, merge=True)
+
+
+class MergeStore:
+    @staticmethod
+    def path(merge_id: str) -> str:
+        return f"{Merge.collection}/{merge_id}"
+
+    def find_active(self, *, source: str) -> Merge | None:
+        """The merge that this customer went into, unless it was undone."""
+        query = Query(Merge.collection, where=(("source", "==", source),))
+        return next((merge for merge in self._query(query) if merge.undone_at is None), None)
+
+    def active_into(self, target: str) -> list[Merge]:
+        """What was merged into this customer and not undone."""
+        query = Query(Merge.collection, where=(("target", "==", target),))
+        return [merge for merge in self._query(query) if merge.undone_at is None]
+
+    @staticmethod
+    def _query(query: Query) -> list[Merge]:
+        return [Merge.from_snapshot(snapshot) for snapshot in get_store().query(query)]

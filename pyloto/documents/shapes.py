@@ -22,6 +22,8 @@ SHAPES = (
     Shape("sessions", (("expires_at", "<="),), (("expires_at", "asc"),)),
     # profiles
     Shape("user_profiles", order_by=(("last_interaction", "desc"),)),
+    Shape("merges", (("source", "=="),)),
+    Shape("merges", (("target", "=="),)),
     # audit: one chain, its tail, an event by its id, all chains; the admin's lists
     Shape("audit_logs", (("__name__", ">"), ("conversation_id", "==")), ()),
     Shape("audit_logs", (("conversation_id", "=="),), (("seq", "desc"),)),

@@ -3,7 +3,7 @@
 An app registers its own steps in `AppConfig.ready()`; `profiles` runs the lists, and knows no other app for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -80,10 +80,13 @@ class EncryptedField:
     group: bool = False
 
 
+ConversationFinder = Callable[[Sequence[str]], Sequence[str]]
+
 _erasure: dict[str, ErasureStep] = {}
 _access: dict[str, AccessSection] = {}
 _retention: dict[str, RetentionRule] = {}
 _encrypted: dict[tuple[str, str], EncryptedField] = {}
+_conversations: list[ConversationFinder] = []
 
 
 def register(*entries: ErasureStep | AccessSection | RetentionRule | EncryptedField) -> None:
@@ -115,3 +118,12 @@ def retention_rules() -> list[RetentionRule]:
 
 def encrypted_fields() -> list[EncryptedField]:
     return list(_encrypted.values())
+
+
+def register_conversations(find: ConversationFinder) -> None:
+    """`find` gives the `conversation_id` of each of these `user_key`s that has a conversation."""
+    _conversations[:] = [find]
+
+
+def conversation_ids_of(user_keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple(conversation_id for find in _conversations for conversation_id in find(user_keys))
