@@ -3,7 +3,7 @@
 An app registers its own steps in `AppConfig.ready()`; `profiles` runs the lists, and knows no other app for it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -48,24 +48,39 @@ class ErasureStep:
 
 @dataclass(frozen=True)
 class AccessSection:
-    """One chapter of what a person gets to read about themselves: rows with Portuguese names, values as JSON has them."""
+    """One chapter of what a person gets to read about themselves: rows with Portuguese names, values as JSON has them.
+
+    `note` says in Portuguese what the chapter does not say by itself.
+    """
 
     name: str
     title: str
-    collect: Callable[[Subject], list[Mapping[str, Any]]]
+    collect: Callable[[Subject], Iterable[Mapping[str, Any]]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Aged:
+    """Documents that are kept no longer, and go together. `user_key`: whose they are; empty where nobody knows."""
+
+    paths: tuple[str, ...]
+    user_key: str = ""
+    at: datetime | None = None  # the time that decided
 
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """`apply(cutoff, is_held)` deletes what is older and returns how many; `is_held(user_key)` tells of a legal hold.
+    """`find(cutoff)` gives what is older, the oldest first, and leaves out what is still open.
 
-    `setting` names the number of days; 0 keeps for ever.
+    `setting` names the number of days; 0 keeps for ever. Customers under a legal hold are left out by the caller.
+    `remove` is for what is more than documents; it may be repeated, and leaves the documents found until the rest is gone.
     """
 
-    name: str
+    name: str  # "conversations.messages"
     label: str
     setting: str
-    apply: Callable[[datetime, Callable[[str], bool]], int]
+    find: Callable[[datetime], Iterable[Aged]]
+    remove: Callable[[Sequence[Aged]], None] | None = None
 
 
 @dataclass(frozen=True)

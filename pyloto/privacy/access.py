@@ -1,0 +1,58 @@
+"""A document as the person it is about gets to read it: Portuguese names, labels for codes, plain text for ciphers."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Field
+from django.utils import timezone
+
+from pyloto.documents.document_model import DocumentModel
+from pyloto.observability.alerts import alert
+
+from .fields import DecryptionFailed, decrypt
+
+UNREADABLE = "(não foi possível decifrar)"
+
+
+def row_of(document: DocumentModel, *, reveal: Collection[str] = (), leave_out: Collection[str] = ()) -> dict[str, Any]:
+    """All fields of the document but those left out. A field that is added to the model is given out by itself.
+
+    `reveal` names the encrypted fields; the envelope was bound to the document's path and the field's name.
+    """
+    row = {}
+    for field in document._meta.concrete_fields:
+        if field.primary_key or field.attname in leave_out:
+            continue
+        value = getattr(document, field.attname)
+        if field.attname in reveal:
+            value = revealed(document, field.attname, value)
+        row[_label(field)] = plain(dict(field.flatchoices or ()).get(value, value) if isinstance(value, str) else value)
+    return row
+
+
+def revealed(document: DocumentModel, field: str, envelope: str | None) -> str:
+    """The plain text of an envelope; a phrase that says so, and an alert, where it cannot be read any more."""
+    try:
+        return decrypt(envelope, path=document.path, field=field) if envelope else ""
+    except DecryptionFailed:
+        alert("field_unreadable", collection=document.collection, field=field)
+        return UNREADABLE
+
+
+def plain(value: Any) -> Any:
+    """A document's value as JSON has it; times are those of São Paulo."""
+    match value:
+        case datetime():
+            return timezone.localtime(value).isoformat()
+        case dict():
+            return {name: plain(content) for name, content in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case bytes():
+            return value.hex()
+    return value
+
+
+def _label(field: "Field[Any, Any]") -> str:
+    return str(field.verbose_name).replace(" (cifrado)", "").replace(" (cifrados)", "").replace(" (cifradas)", "")
