@@ -14,6 +14,7 @@ from pyloto.documents.recorder import RecordingStore
 from pyloto.documents.shapes import SHAPES
 from pyloto.processes import Runner
 from tests.lab import emulator
+from tests.lab.gcs import Gcs, gcs_emulator
 from tests.lab.valkey import start_valkey
 
 
@@ -44,6 +45,26 @@ def firestore_emulator(runner: Runner) -> Iterator[emulator.FirestoreEmulator]:
                 pytest.fail(str(exc))
             pytest.skip(str(exc))
         yield running
+
+
+@pytest.fixture(scope="session")
+def gcs_server(runner: Runner) -> Iterator[Gcs]:
+    """The emulator of Cloud Storage, started once, at the first test that asks for it."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(gcs_emulator(runner))
+        except emulator.EmulatorMissing as exc:
+            if os.environ.get("REQUIRE_EMULATORS") == "1":
+                pytest.fail(str(exc))
+            pytest.skip(str(exc))
+        yield running
+
+
+@pytest.fixture
+def gcs(gcs_server: Gcs) -> Gcs:
+    """A server with an empty bucket; `gcs.storage()` and `gcs.options()` lead to it."""
+    gcs_server.clear()
+    return gcs_server
 
 
 def _watched(store: DocumentStore) -> Iterator[DocumentStore]:
