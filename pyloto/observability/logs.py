@@ -36,6 +36,8 @@ LIBRARY_LEVELS = {
     "celery.worker.strategy": "WARNING",  # a line for each task that arrives
     "django.db.backends": "WARNING",  # SQL with its parameters
     "django.template": "WARNING",
+    "fontTools": "WARNING",  # the letters of every PDF
+    "fpdf": "WARNING",
     "google": "WARNING",
     "grpc": "WARNING",
     "openai": "WARNING",
