@@ -36,6 +36,12 @@ class Identity(DocumentModel):
 class UserProfile(DocumentModel):
     """A customer. Id: `user_key`."""
 
+    class HoldReason(models.TextChoices):
+        LAWSUIT = "LAWSUIT", "Processo judicial"
+        AUTHORITY = "AUTHORITY", "Ordem de autoridade"
+        INVESTIGATION = "INVESTIGATION", "Apuração interna"
+        CONTRACT = "CONTRACT", "Exercício de direitos em contrato"
+
     collection = "user_profiles"
     store_name = "UserProfileStore"
 
@@ -45,7 +51,12 @@ class UserProfile(DocumentModel):
     username = models.TextField("nome de usuário (cifrado)", null=True, default=None)
     name = models.CharField("nome", max_length=200, default="")
     name_search = models.CharField("nome para busca", max_length=200, default="")
+    search_words = models.JSONField("palavras para busca", default=list)  # of name and company
+    username_key = models.CharField(
+        "nome de usuário para busca", max_length=100, default=""
+    )  # HMAC, as identities have
     city = models.CharField("cidade", max_length=120, default="")
+    city_search = models.CharField("cidade para busca", max_length=200, default="")
     is_business = models.BooleanField("é empresa", null=True, default=None)
     business_name = models.CharField("empresa", max_length=200, default="")
     role = models.CharField("função", max_length=120, default="")
@@ -147,6 +158,7 @@ class Erasure(DocumentModel):
     part_of = models.CharField("parte de", max_length=64, null=True, default=None)
     user_keys = models.JSONField("clientes", default=list)
     conversation_ids = models.JSONField("conversas", default=list)
+    on_hold = models.BooleanField("estava sob guarda legal", default=False)
     identifiers = models.TextField("identificadores (cifrados)", null=True, default=None)  # removed when completed
     step = models.CharField("etapa", max_length=16, choices=Step.choices, default=Step.STARTED)
     done = models.JSONField("passos concluídos", default=list)

@@ -1,12 +1,16 @@
 """The only file that reads and writes identities and profiles."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from pyloto.documents import AlreadyExists, Create, Query, Set, Write, get_store
+from pyloto.documents import AlreadyExists, Create, Delete, Query, Set, Update, Write, get_store, read_all
+from pyloto.documents.port import Operator
 
-from .models import Identity, Merge, UserProfile
+from .models import Erasure, Identity, Merge, ProfileChange, UserProfile
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_CHARACTER = "\uf8ff"  # sorts behind all that a folded text begins with
 
 
 class IdentityStore:
@@ -19,31 +23,61 @@ class IdentityStore:
         found = get_store().get_many([self.path(identity_id) for identity_id in identity_ids])
         return {snapshot.id: Identity.from_snapshot(snapshot) for snapshot in found.values()}
 
-    def new(self, *, identity_id: str, user_key: str, kind: str, evidence: str, now: datetime) -> Create:
-        """The write that creates an entry. The id carries the pepper's version: "v2-…"."""
-        version = int(identity_id.partition("-")[0].removeprefix("v"))
-        identity = Identity(
-            id=identity_id,
-            user_key=user_key,
-            kind=kind,
-            pepper_version=version,
-            evidence=evidence,
-            created_at=now,
-        )
-        return Create(self.path(identity_id), identity.to_document())
+    def new(
+        self, *, identity_ids: Sequence[str], user_key: str, kind: str, evidence: str, now: datetime
+    ) -> list[Create]:
+        """The writes that create the entries of one identifier, one for each pepper: all of them belong in one commit.
 
-    def create_many(self, writes: Sequence[Create]) -> set[str]:
-        """Create entries; return the ids that somebody else had created before.
+        An id carries the pepper's version: "v2-…". Processes whose rings of peppers share one meet each other there.
+        """
+        return [
+            Create(
+                self.path(identity_id),
+                Identity(
+                    id=identity_id,
+                    user_key=user_key,
+                    kind=kind,
+                    pepper_version=int(identity_id.partition("-")[0].removeprefix("v")),
+                    evidence=evidence,
+                    created_at=now,
+                ).to_document(),
+            )
+            for identity_id in identity_ids
+        ]
+
+    def of(self, user_key: str, *, limit: int) -> list[Identity]:
+        """All entries that lead to this customer."""
+        query = Query(Identity.collection, where=(("user_key", "==", user_key),), limit=limit)
+        return [Identity.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def repoint(self, identity: Identity, user_key: str) -> Update:
+        """The write that gives an entry, as it was read, to another customer."""
+        return Update(self.path(identity.pk), {"user_key": user_key}, last_update_time=identity.update_time)
+
+    def remove(self, identity: Identity) -> Delete:
+        """The write that deletes an entry that is as it was read."""
+        return Delete(self.path(identity.pk), last_update_time=identity.update_time)
+
+    def create_many(self, people: Sequence[Sequence[Create]]) -> list[bool]:
+        """Create the entries of each person, all or none of them; False where somebody else had created one before.
 
         Raises what the store answered for any other failed write.
         """
-        taken = set()
-        for result in get_store().write_many(writes):
-            if isinstance(result.error, AlreadyExists):
-                taken.add(result.path.rpartition("/")[2])
-            elif result.error is not None:
-                raise result.error
-        return taken
+        if all(len(writes) == 1 for writes in people):
+            results = get_store().write_many([write for writes in people for write in writes])
+            failed = [result.error for result in results if result.error is not None]
+            if error := next((error for error in failed if not isinstance(error, AlreadyExists)), None):
+                raise error
+            return [result.error is None for result in results]
+        return [self._create(writes) for writes in people]
+
+    @staticmethod
+    def _create(writes: Sequence[Create]) -> bool:
+        try:
+            get_store().commit(writes)
+        except AlreadyExists:
+            return False
+        return True
 
 
 class UserProfileStore:
@@ -51,13 +85,86 @@ class UserProfileStore:
     def path(user_key: str) -> str:
         return f"{UserProfile.collection}/{user_key}"
 
+    def get(self, user_key: str) -> UserProfile:
+        """Raises `NotFound`."""
+        return UserProfile.from_snapshot(get_store().get(self.path(user_key)))
+
     def find(self, user_key: str) -> UserProfile | None:
-        snapshot = get_store().get_many([self.path(user_key)]).get(self.path(user_key))
-        return UserProfile.from_snapshot(snapshot) if snapshot else None
+        return self.find_many([user_key]).get(user_key)
+
+    def find_many(self, user_keys: Iterable[str]) -> dict[str, UserProfile]:
+        """By `user_key`, in their order; those that do not exist are left out."""
+        paths = [self.path(user_key) for user_key in user_keys]
+        found = get_store().get_many(paths) if paths else {}
+        return {found[path].id: UserProfile.from_snapshot(found[path]) for path in paths if path in found}
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+    def create(self, profile: UserProfile) -> Create:
+        """The write that creates the profile, for somebody else's commit."""
+        return Create(self.path(profile.pk), profile.to_document())
+
+    def update(self, user_key: str, fields: dict[str, Any], *, last_update_time: datetime | None) -> Update:
+        """The write that changes these fields of a profile that is as it was read, for somebody else's commit."""
+        return Update(self.path(user_key), self._known(fields), last_update_time)
 
     def write(self, user_key: str, fields: dict[str, Any]) -> Write:
         """The write that sets these fields, for somebody else's commit."""
-        return Set(self.path(user_key), fields, merge=True)
+        return Set(self.path(user_key), self._known(fields), merge=True)
+
+    @staticmethod
+    def _known(fields: dict[str, Any]) -> dict[str, Any]:
+        """Raises `ValueError` for what a profile does not have: nothing unlisted is stored about anybody."""
+        if unknown := fields.keys() - set(UserProfile.field_names()):
+            raise ValueError(f"A profile has no {', '.join(sorted(unknown))}")
+        return fields
+
+    def held(self) -> list[UserProfile]:
+        """Those under a legal hold."""
+        query = Query(UserProfile.collection, where=(("legal_hold.at", ">", LONG_AGO),))
+        return [UserProfile.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def find_silent(self, cutoff: datetime) -> Iterator[UserProfile]:
+        """Those from whom nothing was heard since, the longest silent first."""
+        query = Query(UserProfile.collection, where=(("last_interaction", "<=", cutoff),))
+        return map(UserProfile.from_snapshot, read_all(query))
+
+    # --- searching ----------------------------------------------------------------------------------------------------
+    def find_by_prefix(self, field: Literal["name_search", "city_search"], prefix: str, *, limit: int) -> list[str]:
+        """The keys of those whose folded name or city begins so, in its order."""
+        where: tuple[tuple[str, Operator, Any], ...] = ((field, ">=", prefix), (field, "<", prefix + LAST_CHARACTER))
+        return self._keys(where, limit)
+
+    def find_by_word(self, word: str, *, limit: int) -> list[str]:
+        """The keys of those who have the folded word in their name or their company's."""
+        return self._keys((("search_words", "array-contains", word),), limit)
+
+    def find_by_username_keys(self, keys: Sequence[str], *, limit: int) -> list[str]:
+        """`keys` as `identity_keys` makes them."""
+        return self._keys((("username_key", "in", list(keys)),), limit)
+
+    @staticmethod
+    def _keys(where: tuple[tuple[str, Operator, Any], ...], limit: int) -> list[str]:
+        query = Query(UserProfile.collection, where=where, limit=limit)
+        return [snapshot.id for snapshot in get_store().query(query)]
+
+    # --- history ------------------------------------------------------------------------------------------------------
+    def create_change(self, user_key: str, change: ProfileChange) -> Create:
+        """The write that adds to the profile's history, for somebody else's commit."""
+        return Create(self.change_path(user_key, change.pk), change.to_document())
+
+    @classmethod
+    def change_path(cls, user_key: str, change_id: str) -> str:
+        return f"{cls.path(user_key)}/{ProfileChange.collection}/{change_id}"
+
+    def changes(self, user_key: str, *, limit: int, before: tuple[datetime, str] | None = None) -> list[ProfileChange]:
+        """A page of the history, newest first. `before`: time and id of the last change of the page before."""
+        query = Query(
+            f"{self.path(user_key)}/{ProfileChange.collection}",
+            order_by=(("at", "desc"),),
+            limit=limit,
+            start_after=(before[0], self.change_path(user_key, before[1])) if before else None,
+        )
+        return [ProfileChange.from_snapshot(snapshot) for snapshot in get_store().query(query)]
 
 
 class MergeStore:
@@ -70,6 +177,11 @@ class MergeStore:
         query = Query(Merge.collection, where=(("source", "==", source),))
         return next((merge for merge in self._query(query) if merge.undone_at is None), None)
 
+    def active_of(self, sources: Sequence[str]) -> dict[str, Merge]:
+        """{source: merge} of those of these customers, at most 30, that were merged into others."""
+        query = Query(Merge.collection, where=(("source", "in", list(sources)),))
+        return {merge.source: merge for merge in self._query(query) if merge.undone_at is None} if sources else {}
+
     def active_into(self, target: str) -> list[Merge]:
         """What was merged into this customer and not undone."""
         query = Query(Merge.collection, where=(("target", "==", target),))
@@ -78,3 +190,28 @@ class MergeStore:
     @staticmethod
     def _query(query: Query) -> list[Merge]:
         return [Merge.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+
+class ErasureStore:
+    """Journals of erasures, and what is left of them afterwards: that this customer was erased."""
+
+    @staticmethod
+    def path(user_key: str) -> str:
+        return f"{Erasure.collection}/{user_key}"
+
+    def find(self, user_key: str) -> Erasure | None:
+        snapshot = get_store().get_many([self.path(user_key)]).get(self.path(user_key))
+        return Erasure.from_snapshot(snapshot) if snapshot else None
+
+    def find_due(self, now: datetime, *, limit: int = 50) -> list[Erasure]:
+        """Those that are not completed and whose time has come, the longest waiting first."""
+        query = Query(Erasure.collection, where=(("scan_at", "<=", now),), order_by=(("scan_at", "asc"),), limit=limit)
+        return [Erasure.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def write(self, erasure: Erasure) -> Write:
+        """The write that begins a journal, also in the place of a completed one, for somebody else's commit."""
+        return Set(self.path(erasure.pk), erasure.to_document())
+
+    def change(self, erasure: Erasure, fields: dict[str, Any]) -> Update:
+        """The write that changes a journal that is as it was read."""
+        return Update(self.path(erasure.pk), fields, last_update_time=erasure.update_time)

@@ -34,9 +34,9 @@ from conversations.turn_lock import TurnLock
 from conversations.whatsapp.client import Accepted, Recipient, SendResult
 from conversations.whatsapp.messages import Button, Buttons, Content, ListMessage, Row
 from conversations.whatsapp.split import split_delivery
+from profiles.facts import fold, words_of
 from profiles.identifiers import Sender, identity_ids
 from profiles.models import UserProfile
-from profiles.services.learning import fold
 from profiles.services.resolution import resolve_senders
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import Create, Query, Snapshot, get_store
@@ -444,11 +444,15 @@ def _event(event: AuditEvent, translate: Translation) -> Event:
 def _identity_fields(customer: Customer, path: str) -> dict[str, Any]:
     plain = {"phone": customer.sender.phone, "wa_id": customer.wa_id, "bsuid": customer.bsuid}
     fields = {name: encrypt(value, path=path, field=name) for name, value in plain.items()}
-    return {**fields, "name": customer.name, "name_search": fold(customer.name)}
+    found_by = {"name_search": fold(customer.name), "search_words": words_of(customer.name)}
+    return {**fields, "name": customer.name, **found_by}
 
 
 def _identities(sender: Sender, user_key: str, *, created_at: datetime) -> list[Create]:
     return [
-        IdentityStore().new(identity_id=keys[0], user_key=user_key, kind=kind, evidence="seed_demo", now=created_at)
+        write
         for kind, keys in identity_ids(sender)
+        for write in IdentityStore().new(
+            identity_ids=keys, user_key=user_key, kind=kind, evidence="seed_demo", now=created_at
+        )
     ]

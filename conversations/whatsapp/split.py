@@ -23,6 +23,7 @@ RAW_MAX_BYTES = 500_000  # of a type's own JSON: encrypted it must fit into a do
 ID_MAX = 1024  # characters; Meta's have about 60
 USER_ID_MAX = 256  # characters; Meta: up to 128 behind the country
 ITEMS = ("messages", "statuses", "message_echoes", "errors")  # the lists of a value that are understood
+CHANGES = ("user_changed_number", "user_changed_user_id", "customer_changed_number")  # types of `system` messages
 REFERRAL = ("source_id", "source_type", "source_url", "ctwa_clid", "headline", "body")  # which advertisement it was
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
@@ -167,13 +168,26 @@ def _message(item: Any, number: str, contacts: Mapping[str, Sender]) -> InboundM
     message = _Message.model_validate(item)
     wa_id, bsuid = _wa_id(item, "from"), _user_id(item, "from_user_id")
     known = contacts.get(bsuid) or contacts.get(wa_id) or Sender()
-    sender = Sender(wa_id=wa_id or known.wa_id, bsuid=bsuid or known.bsuid, username=known.username, name=known.name)
+    sender = Sender(
+        wa_id=wa_id or known.wa_id,
+        bsuid=bsuid or known.bsuid,
+        username=known.username,
+        name=known.name,
+        **(_new_ids(_map(item, "system")) if message.type == "system" else {}),
+    )
     if not sender.identifiers():
         raise ValueError("no sender")
     context = _context(item)
     if group := _text(item, "group_id"):
         context["group"] = digest("group", group)
     return _inbound(message, item, number, sender, context)
+
+
+def _new_ids(own: Mapping[str, Any]) -> dict[str, str]:
+    """What the customer is known by from now on, where a `system` message says so; the older form has `new_wa_id`."""
+    if _text(own, "type") not in CHANGES:
+        return {}
+    return {"new_wa_id": _wa_id(own, "new_wa_id") or _wa_id(own, "wa_id"), "new_bsuid": _user_id(own, "user_id")}
 
 
 def _echo(item: Any, number: str) -> InboundMessage:

@@ -1,15 +1,16 @@
 """What a turn learns of its customer: identifiers to attach, and the profile."""
 
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from profiles.identifiers import Sender, identity_ids
+from profiles.facts import ENCRYPTED, TEXT_MAX, changes_of, clean_text, facts_of, search_fields, stored
+from profiles.identifiers import NUMBER_CHANGE, Attachment, Sender, to_attach
 from profiles.models import Identity, UserProfile
+from profiles.services.history import changes_written
 from profiles.stores import IdentityStore, UserProfileStore
-from pyloto.documents import Write
-from pyloto.privacy.fields import encrypt
+from pyloto.documents import Create, Write
 
 identities = IdentityStore()
 profiles = UserProfileStore()
@@ -17,13 +18,7 @@ profiles = UserProfileStore()
 
 def paths_to_attach(senders: Sequence[Sender]) -> list[str]:
     """The identity entries that a turn reads, to attach identifiers which had none; under every pepper."""
-    return [
-        identities.path(key)
-        for sender in senders
-        for kind, keys in identity_ids(sender)
-        if kind in sender.unattached
-        for key in keys
-    ]
+    return [identities.path(key) for sender in senders for wanted in to_attach(sender) for key in wanted.ids]
 
 
 def learn_from_senders(
@@ -40,50 +35,96 @@ def learn_from_senders(
     `existing` holds the entries found at `paths_to_attach`, by id. One that belongs to somebody else is noted as a merge
     candidate. `learnt` holds profile fields that the turn collected.
     """
-    writes: dict[str, Write] = {}
     candidates: list[str] = list(profile.merge_candidates) if profile else []
-    for sender in senders:
-        for kind, keys in identity_ids(sender):
-            if kind not in sender.unattached:
-                continue
-            entry = next((existing[key] for key in keys if key in existing), None)
-            if entry is None:
-                writes[keys[0]] = identities.new(
-                    identity_id=keys[0], user_key=user_key, kind=kind, evidence="webhook", now=now
-                )
-            elif entry.user_key not in {user_key, *candidates}:
-                candidates.append(entry.user_key)
-    fields = _profile_changes(user_key, profile, senders) | learnt | {"updated_at": now, "last_interaction": now}
+    candidates += _owners_of_others(user_key, senders, existing, set(candidates))
+    known_by = [_renewed(user_key, sender, existing) for sender in senders]
+    entries = _new_entries(user_key, senders, existing, now)
+    return [*entries, *_profile_writes(user_key, profile, known_by, learnt, candidates, now)]
+
+
+def _new_entries(
+    user_key: str, senders: Sequence[Sender], existing: dict[str, Identity], now: datetime
+) -> list[Create]:
+    """Under every pepper at once, so that processes with another ring meet them; none where one exists."""
+    wanted = {attachment.ids: attachment for sender in senders for attachment in to_attach(sender)}
+    return [
+        write
+        for ids, attachment in wanted.items()
+        if not any(key in existing for key in ids)
+        for write in identities.new(
+            identity_ids=ids, user_key=user_key, kind=attachment.kind, evidence=attachment.evidence, now=now
+        )
+    ]
+
+
+def _owners_of_others(
+    user_key: str, senders: Sequence[Sender], existing: dict[str, Identity], known: set[str]
+) -> list[str]:
+    """To whom identifiers of these senders belong that are not this customer's, in the order of their messages."""
+    owners = (_owner(attachment, existing) for sender in senders for attachment in to_attach(sender))
+    return [owner for owner in dict.fromkeys(owners) if owner and owner not in {user_key, *known}]
+
+
+def _renewed(user_key: str, sender: Sender, existing: dict[str, Identity]) -> Sender:
+    """What the customer is known by after this message. What is somebody else's is not taken from them."""
+    foreign = {
+        attachment.kind
+        for attachment in to_attach(sender)
+        if attachment.evidence == NUMBER_CHANGE and _owner(attachment, existing) not in {"", user_key}
+    }
+    return replace(
+        sender,
+        new_wa_id="" if Identity.Kind.PHONE in foreign else sender.new_wa_id,
+        new_bsuid="" if Identity.Kind.BSUID in foreign else sender.new_bsuid,
+    ).renewed()
+
+
+def _owner(attachment: Attachment, existing: dict[str, Identity]) -> str:
+    return next((existing[key].user_key for key in attachment.ids if key in existing), "")
+
+
+def _profile_writes(
+    user_key: str,
+    profile: UserProfile | None,
+    senders: Sequence[Sender],
+    learnt: dict[str, Any],
+    candidates: list[str],
+    now: datetime,
+) -> list[Write]:
+    """The profile, and an entry of its history for each who changed it: the customer, and the bot that asked them."""
+    before = facts_of(profile)
+    after = before | _told_by(senders, before) | learnt
+    changes = changes_of(before, after)
+    fields: dict[str, Any] = {"updated_at": now, "last_interaction": now}
+    if profile is None:
+        fields = UserProfile(id=user_key, created_at=now, **fields).to_document()
+    fields |= stored(user_key, {field: new for field, (_, new) in changes.items()})
+    found_by = search_fields(after)
+    fields |= {name: value for name, value in found_by.items() if profile is None or getattr(profile, name) != value}
     if candidates:
         fields["merge_candidates"] = candidates
-    if "name" in fields:
-        fields["name_search"] = fold(fields["name"])
-    if profile is None:
-        blank = UserProfile(id=user_key, created_at=now, updated_at=now, last_interaction=now)
-        fields = blank.to_document() | fields
-    return [*writes.values(), profiles.write(user_key, fields)]
+    actors = {"USER": changes.keys() - learnt.keys(), "PYLOTO": changes.keys() & learnt.keys()}
+    told = changes_written(user_key=user_key, profile=profile, changes=changes, actors=actors, at=now)
+    return [profiles.write(user_key, fields), *told]
 
 
-def _profile_changes(user_key: str, profile: UserProfile | None, senders: Sequence[Sender]) -> dict[str, Any]:
-    """The identifying fields that differ from what the profile holds, encrypted; the latest sender wins."""
-    changes: dict[str, Any] = {}
-    path = profiles.path(user_key)
-    for field in ("phone", "wa_id", "bsuid", "username"):
-        latest = next((value for sender in reversed(senders) if (value := getattr(sender, field))), "")
-        if latest and latest != revealed(profile, field):
-            changes[field] = encrypt(latest, path=path, field=field)
-    name = next((sender.name for sender in reversed(senders) if sender.name), "")
-    if name and not (profile and profile.name):
-        changes["name"] = name[:200]
-    return changes
+def _told_by(senders: Sequence[Sender], before: dict[str, Any]) -> dict[str, Any]:
+    """What WhatsApp says of the customer; the latest sender wins.
+
+    A phone is news only where it is not that of the wa_id which the profile has: what staff put there instead stays.
+    A name is taken once: who told us another one meant it.
+    """
+    told = {
+        field: latest
+        for field in ENCRYPTED
+        if (latest := next((value for sender in reversed(senders) if (value := getattr(sender, field))), ""))
+    }
+    if before["phone"] and told.get("phone") == Sender(wa_id=before["wa_id"] or "").phone:
+        told.pop("phone", None)
+    name = next((name for sender in reversed(senders) if (name := clean_text(sender.name)[: TEXT_MAX["name"]])), "")
+    return told | ({"name": name} if name and not before["name"] else {})
 
 
 def revealed(profile: UserProfile | None, field: str) -> str:
     """The plain value of an encrypted field of the profile; empty where it has none. Raises `DecryptionFailed`."""
     return profile.reveal(field) if profile else ""
-
-
-def fold(name: str) -> str:
-    """A name as it is searched: lower case, without accents."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))[:200]

@@ -1,17 +1,19 @@
 """Who wrote: from what WhatsApp knows a customer by to their random `user_key`."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.core.cache import cache
 
-from profiles.identifiers import Sender, identity_ids
+from profiles.identifiers import WEBHOOK, Sender, identity_ids, to_attach
 from profiles.stores import IdentityStore
 from pyloto.documents import Create
+from pyloto.errors import TransientError
 
 CACHE_SECONDS = 60
+RACES_MAX = 4
 identities = IdentityStore()
 
 
@@ -21,37 +23,56 @@ class Resolved:
     sender: Sender  # with `unattached` filled
 
 
-def resolve_senders(senders: Sequence[Sender], *, now: datetime) -> list[Resolved]:
-    """The `user_key` of each sender, created where none of their identifiers is known.
+class IdentityContended(TransientError):
+    """Others were faster at every try."""
 
-    One read for all that the cache does not know, one write for the new, one more read where a race was lost.
+
+def resolve_senders(senders: Sequence[Sender], *, now: datetime, fresh: bool = False) -> list[Resolved]:
+    """The `user_key` of each sender, created where none of their identifiers is known. `fresh` asks no cache.
+
+    One read for all that the cache does not know, one write for the new, one more read where a race was lost. While
+    the pepper is being rotated, the new are written in one commit for each person.
     A sender without any identifier raises `ValueError`: the splitter lets none through.
     """
     ids = [identity_ids(sender) for sender in senders]
     if not all(ids):
         raise ValueError("a sender without identifier cannot be resolved")
-    known = _known([[key for _, keys in entry for key in keys] for entry in ids])
-    created: dict[str, Create] = {}
+    groups = [[key for _, keys in entry for key in keys] for entry in ids]
+    if fresh:
+        forget({key for group in groups for key in group})
+    for _ in range(RACES_MAX):
+        known = _known(groups)
+        owners, created = _owners(senders, ids, known, now)
+        if _create_all(created):
+            entries = known | {
+                write.path.rpartition("/")[2]: user_key for user_key, writes in created.items() for write in writes
+            }
+            return [
+                Resolved(owner, replace(sender, unattached=_unattached(entry, owner, entries)))
+                for sender, entry, owner in zip(senders, ids, owners, strict=True)
+            ]
+    raise IdentityContended("others kept creating and removing the same entries")
+
+
+def _owners(
+    senders: Sequence[Sender], ids: Sequence[list[tuple[str, list[str]]]], known: dict[str, str], now: datetime
+) -> tuple[list[str], dict[str, list[Create]]]:
+    """The owner of each sender, and the entries to create for those that are new: {user_key: writes}."""
+    created: dict[str, list[Create]] = {}
     together: dict[str, str] = {}  # identifiers that messages of this delivery brought together
     owners: list[str] = []
-    for entry in ids:
+    for sender, entry in zip(senders, ids, strict=True):
         candidates = [key for _, keys in entry for key in keys]
         owner = next((found for key in candidates if (found := known.get(key) or together.get(key))), None)
         if owner is None:
             owner = secrets.token_hex(16)
             kind, keys = entry[0]
-            created[keys[0]] = identities.new(
-                identity_id=keys[0], user_key=owner, kind=kind, evidence="webhook", now=now
-            )
-        for key in candidates:
+            created[owner] = identities.new(identity_ids=keys, user_key=owner, kind=kind, evidence=WEBHOOK, now=now)
+        changed = [key for attachment in to_attach(sender) for key in attachment.ids]
+        for key in (*candidates, *changed):
             together.setdefault(key, owner)
         owners.append(owner)
-    entries = known | {key: write.data["user_key"] for key, write in created.items()}
-    winners = _create(created) if created else {}
-    return [
-        Resolved(winners.get(owner, owner), replace(sender, unattached=_unattached(entry, owner, entries)))
-        for sender, entry, owner in zip(senders, ids, owners, strict=True)
-    ]
+    return owners, created
 
 
 def _unattached(entry: list[tuple[str, list[str]]], owner: str, entries: dict[str, str]) -> tuple[str, ...]:
@@ -76,15 +97,25 @@ def _known(groups: Sequence[Sequence[str]]) -> dict[str, str]:
     return {key: user_key for key, user_key in cached.items() if user_key}
 
 
-def _create(created: dict[str, Create]) -> dict[str, str]:
-    """Create the entries; return {our user_key: the other's} for each race that was lost."""
-    taken = identities.create_many(list(created.values()))
-    _remember({key: write.data["user_key"] for key, write in created.items() if key not in taken})
-    if not taken:
-        return {}
-    others = identities.find_many(sorted(taken))
-    _remember({key: identity.user_key for key, identity in others.items()})
-    return {created[key].data["user_key"]: identity.user_key for key, identity in others.items()}
+def _create_all(created: dict[str, list[Create]]) -> bool:
+    """Create the new people's entries; False where a race was lost: then the cache holds nothing of the losers."""
+    if not created:
+        return True
+    done = identities.create_many(list(created.values()))
+    lost: set[str] = set()
+    for (user_key, writes), was_created in zip(created.items(), done, strict=True):
+        ids = {write.path.rpartition("/")[2] for write in writes}
+        if was_created:
+            _remember(dict.fromkeys(ids, user_key))
+        else:
+            lost |= ids
+    forget(lost)
+    return not lost
+
+
+def forget(identity_ids: Iterable[str]) -> None:
+    """Ask the documents for these the next time."""
+    cache.delete_many([f"identity:{key}" for key in identity_ids])
 
 
 def _remember(found: dict[str, str]) -> None:

@@ -1,20 +1,27 @@
 """One person, one conversation: whatever WhatsApp names them by, and whoever asks at the same time."""
 
 import base64
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profiles.identifiers import Sender
 from profiles.models import Identity
+from profiles.services import resolution
 from profiles.services.learning import profiles, revealed
 from profiles.services.resolution import resolve_senders
-from pyloto.documents import DocumentStore, use_store
+from pyloto.documents import DocumentStore, get_store, use_store
 from pyloto.documents.recorder import RecordingStore
+from pyloto.privacy import hashing, keyring
 from pyloto.privacy.hashing import identity_keys
 
 from .deliveries import envelope, post, text_message
@@ -25,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("valkey")
 
 PHONE, OLD_WA_ID = "5542999990001", "554299990001"  # one number, with and without the ninth digit
 BSUID = "BR.100200300"
+BOTH = [("v1-", 1), ("v2-", 2)]
 NEW_PEPPER = "2:" + base64.b64encode(b"the-pepper-of-the-next-year-32-b").decode()
 
 
@@ -127,6 +135,42 @@ class Overtaken(RecordingStore):
         return super().write_many(writes)
 
 
+class OvertakenBy(RecordingStore):
+    """The same, by a process whose ring of peppers is another one."""
+
+    winner = ""
+
+    def __init__(self, inner: DocumentStore, settings: Any, ring: str) -> None:
+        super().__init__(inner)
+        self.settings, self.ring = settings, ring
+
+    def overtake(self) -> None:
+        if self.winner:
+            return
+        ours, self.settings.PRIVACY_PEPPERS = self.settings.PRIVACY_PEPPERS, self.ring
+        with use_store(self.inner):
+            self.winner = resolve_senders([Sender(wa_id=PHONE)], now=timezone.now())[0].user_key
+        self.settings.PRIVACY_PEPPERS = ours
+        cache.clear()
+
+    def write_many(self, writes: Sequence[Any]) -> list[Any]:
+        self.overtake()
+        return super().write_many(writes)
+
+    def commit(self, writes: Sequence[Any]) -> None:
+        self.overtake()
+        super().commit(writes)
+
+
+class NoCache:
+    def get_many(self, keys: Any) -> dict[str, str]:
+        return {}
+
+    def set_many(self, *args: Any) -> None: ...
+
+    def delete_many(self, *args: Any) -> None: ...
+
+
 @pytest.fixture
 def overtaken(store: DocumentStore) -> Iterator[Overtaken]:
     with use_store(Overtaken(store)) as overtaken:
@@ -190,11 +234,55 @@ def test_who_was_met_under_the_previous_pepper_is_known(store: DocumentStore, ou
     assert len(documents("identities")) == 2
 
 
-def test_new_people_are_entered_under_the_new_pepper(embedded_store: DocumentStore, settings: Any) -> None:
+def test_new_people_are_entered_under_every_pepper(store: DocumentStore, outside: Outside, settings: Any) -> None:
+    """Processes that were started with another ring meet them under the one that both have."""
     settings.PRIVACY_PEPPERS = f"{NEW_PEPPER},{settings.PRIVACY_PEPPERS}"
     write("wamid.1", wa_id=PHONE)
-    [entry] = documents("identities")
-    assert (entry.id[:3], entry.data["pepper_version"]) == ("v2-", 2)
+    assert sorted((entry.id[:3], entry.data["pepper_version"]) for entry in documents("identities")) == BOTH
+    write("wamid.2", wa_id=PHONE, bsuid=BSUID)
+    run_turns(outside)  # attaches the other identifier
+    versions = [(entry.data["kind"], entry.data["pepper_version"]) for entry in documents("identities")]
+    assert sorted(versions) == [("BSUID", 1), ("BSUID", 2), ("PHONE", 1), ("PHONE", 2)]
+    assert {entry.data["user_key"] for entry in documents("identities")} == set(user_keys())
+
+
+OLD_PEPPER = "1:" + base64.b64encode(b"the-pepper-of-this-year-32-bytes").decode()
+RINGS = [OLD_PEPPER, f"{OLD_PEPPER},{NEW_PEPPER}", f"{NEW_PEPPER},{OLD_PEPPER}", NEW_PEPPER]
+NEIGHBOURS = [(one, other) for one in range(4) for other in range(4) if abs(one - other) <= 1]
+
+
+@pytest.mark.parametrize(("one", "other"), NEIGHBOURS)
+def test_processes_with_neighbouring_rings_make_one_person(
+    embedded_store: DocumentStore, settings: Any, one: int, other: int
+) -> None:
+    """The other process delivers between our looking and our creating."""
+    settings.PRIVACY_PEPPERS = RINGS[one]
+    with use_store(OvertakenBy(embedded_store, settings, RINGS[other])) as store:
+        [resolved] = resolve_senders([Sender(wa_id=PHONE)], now=timezone.now())
+        assert resolved.user_key == store.winner
+        assert resolved.sender.unattached == ()
+    assert {entry.data["user_key"] for entry in documents("identities")} == {store.winner}
+
+
+def test_threads_with_neighbouring_rings_make_one_person(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = threading.local()
+    monkeypatch.setattr(hashing, "read_ring", lambda setting: keyring._parse(setting, ring.value))
+    monkeypatch.setattr(resolution, "cache", NoCache())  # as in two processes
+    phones = [f"55429999{number:05}" for number in range(4)]
+
+    def resolve(value: str) -> list[str]:
+        ring.value = value
+        try:
+            return [resolve_senders([Sender(wa_id=phone)], now=timezone.now())[0].user_key for phone in phones]
+        finally:
+            connections.close_all()
+
+    for one, other in pairwise(RINGS):
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(resolve, [one, other, one, other]))
+        assert all(answer == answers[0] for answer in answers)
+        for entry in documents("identities"):
+            get_store().delete(entry.path)
 
 
 # --- In any order -----------------------------------------------------------------------------------------------------
