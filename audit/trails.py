@@ -4,12 +4,16 @@ A conversation's chain is extended by whoever owns its header, in the commit tha
 that owner; apps below it say what happened, and which documents change with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pyloto.documents import Write
 
 from .chain import Event
+
+# Asked again at every try, with the conversation's id: the events and the other writes of a commit, or None where there
+# is nothing left to do.
+Changes = Callable[[str], tuple[Sequence[Event], Sequence[Write]] | None]
 
 
 class TrailOwner(Protocol):
@@ -18,11 +22,36 @@ class TrailOwner(Protocol):
     ) -> None: ...
 
 
+class ConversationEnder(Protocol):
+    def end_conversation(self, *, user_key: str, changes: Changes) -> None: ...
+
+    def remove_conversation(self, *, user_key: str, conversation_id: str, changes: Changes) -> None: ...
+
+
 _owners: list[TrailOwner] = []
+_enders: list[ConversationEnder] = []
 
 
 def register_owner(owner: TrailOwner) -> None:
     _owners[:] = [owner]
+
+
+def register_ender(ender: ConversationEnder) -> None:
+    _enders[:] = [ender]
+
+
+def end_conversation(*, user_key: str, changes: Changes) -> None:
+    """Mark the customer's conversation as erased, in one commit with these events and writes, all or nothing.
+
+    Nobody commits anything to it any more. A customer without a conversation gets one that is erased: whoever is about
+    to make the first one fails. Raises `TrailContended` where others were faster at every try, and what `changes` raises.
+    """
+    _enders[0].end_conversation(user_key=user_key, changes=changes)
+
+
+def remove_conversation(*, user_key: str, conversation_id: str, changes: Changes) -> None:
+    """Delete what is left of an ended conversation, with its last events and these writes. The events stay."""
+    _enders[0].remove_conversation(user_key=user_key, conversation_id=conversation_id, changes=changes)
 
 
 def commit_with_events(

@@ -42,13 +42,18 @@ return '0'
 def wait_before_send(*, phone_number_id: str, user_key: str) -> timedelta:
     """Zero: send now, a slot is taken. Else how long to wait before asking again."""
     per_second = settings.WHATSAPP_SENDS_PER_SECOND
-    keys = [f"barred:{phone_number_id}", f"pace:number:{phone_number_id}", f"pace:pair:{user_key}"]
+    keys = [f"barred:{phone_number_id}", f"pace:number:{phone_number_id}", pair_key(user_key)]
     try:
         seconds = _take(get_redis())(keys=keys, args=[1 / per_second, per_second, PAIR_SECONDS, PAIR_BURST])
     except RedisError as exc:
         log.warning("pacing_unavailable", error=type(exc).__name__)
         return timedelta(0)
     return timedelta(seconds=float(str(seconds)))
+
+
+def pair_key(user_key: str) -> str:
+    """Where Redis holds what was sent to one recipient lately."""
+    return f"pace:pair:{user_key}"
 
 
 def bar_number(phone_number_id: str) -> None:

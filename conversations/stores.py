@@ -1,11 +1,22 @@
 """The only file that reads and writes the documents of conversations."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pyloto.documents import AlreadyExists, Create, NotFound, Query, Snapshot, Update, Write, get_store
+from pyloto.documents import (
+    DOCUMENT_ID,
+    AlreadyExists,
+    Create,
+    NotFound,
+    Query,
+    Snapshot,
+    Update,
+    Write,
+    cursor_of,
+    get_store,
+)
 
 from .models import Conversation, Handoff, Message, Quarantined, Session
 
@@ -173,6 +184,16 @@ class QuarantineStore:
 
     def create(self, quarantined: Quarantined) -> Create:
         return Create(self.path(quarantined.pk), quarantined.to_document())
+
+    def iterate(self, *, page: int = 20) -> Iterator[Quarantined]:
+        """All of them, in small pages: a body has up to 700 KB."""
+        query = Query(Quarantined.collection, order_by=((DOCUMENT_ID, "asc"),), limit=page)
+        while True:
+            snapshots = get_store().query(query)
+            yield from (Quarantined.from_snapshot(snapshot) for snapshot in snapshots)
+            if len(snapshots) < page:
+                return
+            query = replace(query, start_after=cursor_of(snapshots[-1], query))
 
 
 @dataclass(frozen=True)

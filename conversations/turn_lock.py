@@ -19,6 +19,11 @@ AGAIN_SECONDS = 600
 ATTEMPTS_SECONDS = 3600
 
 
+def keys_of(user_key: str) -> list[str]:
+    """All that Redis may hold about one conversation's turns."""
+    return [f"{name}:{user_key}" for name in ("again", "lock", "later", "attempts", "ring")]
+
+
 class TurnLock:
     """Usage: `acquire`, work, `release`; `release` tells whether somebody rang in the meantime."""
 

@@ -23,6 +23,8 @@ class Identity(DocumentModel):
     user_key = models.CharField("cliente", max_length=64)
     kind = models.CharField("tipo", max_length=8, choices=Kind.choices)
     pepper_version = models.IntegerField("versão do segredo")
+    # Id of the entry of the same identifier under another pepper, while there are two.
+    twin = models.CharField("par sob outro segredo", max_length=100, null=True, default=None)
     evidence = models.CharField("origem", max_length=40)
     created_at = models.DateTimeField("criada em")
 

@@ -13,6 +13,11 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_CHARACTER = "\uf8ff"  # sorts behind all that a folded text begins with
 
 
+def pepper_version(identity_id: str) -> int:
+    """Under which pepper an entry was made: "v2-…"."""
+    return int(identity_id.partition("-")[0].removeprefix("v"))
+
+
 class IdentityStore:
     @staticmethod
     def path(identity_id: str) -> str:
@@ -37,13 +42,61 @@ class IdentityStore:
                     id=identity_id,
                     user_key=user_key,
                     kind=kind,
-                    pepper_version=int(identity_id.partition("-")[0].removeprefix("v")),
+                    pepper_version=pepper_version(identity_id),
+                    twin=next((other for other in identity_ids if other != identity_id), None),
                     evidence=evidence,
                     created_at=now,
                 ).to_document(),
             )
             for identity_id in identity_ids
         ]
+
+    def create_twin(self, identity: Identity, identity_id: str) -> Create:
+        """The write that creates the entry of the same identifier under another pepper; `name_twin` belongs to it."""
+        twin = Identity(
+            id=identity_id,
+            user_key=identity.user_key,
+            kind=identity.kind,
+            pepper_version=pepper_version(identity_id),
+            twin=identity.pk,
+            evidence=identity.evidence,
+            created_at=identity.created_at,
+        )
+        return Create(self.path(identity_id), twin.to_document())
+
+    def name_twin(self, identity: Identity, identity_id: str) -> Update:
+        """The write that tells an entry of its twin. It changes the entry: of this and a merge or an erasure at the same
+        time, which change it too, one fails and reads again.
+        """
+        return Update(self.path(identity.pk), {"twin": identity_id}, last_update_time=identity.update_time)
+
+    def pepper_versions(self) -> list[int]:
+        """Those that entries were made under, the lowest first."""
+        versions: list[int] = []
+        while True:
+            query = Query(
+                Identity.collection, where=(("pepper_version", ">", versions[-1] if versions else -1),), limit=1
+            )
+            found = get_store().query(query)
+            if not found:
+                return versions
+            versions.append(found[0].data["pepper_version"])
+
+    def count(self, *, version: int, twin_version: int | None = None) -> int:
+        """The entries under one pepper; only those with a twin under `twin_version` where it is given."""
+        where: tuple[tuple[str, Operator, Any], ...] = (("pepper_version", "==", version),)
+        if twin_version is not None:  # "v2-…"; "." is the character behind "-"
+            where += (("twin", ">=", f"v{twin_version}-"), ("twin", "<", f"v{twin_version}."))
+        return get_store().count(Query(Identity.collection, where=where))
+
+    def under(self, version: int, *, limit: int) -> list[Identity]:
+        """Some of the entries under this pepper."""
+        query = Query(Identity.collection, where=(("pepper_version", "==", version),), limit=limit)
+        return [Identity.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def delete_many(self, identity_ids: Sequence[str]) -> None:
+        """At most 500."""
+        get_store().commit([Delete(self.path(identity_id)) for identity_id in identity_ids])
 
     def of(self, user_key: str, *, limit: int) -> list[Identity]:
         """All entries that lead to this customer."""
@@ -78,6 +131,11 @@ class IdentityStore:
         except AlreadyExists:
             return False
         return True
+
+    def deletes_of(self, user_key: str) -> list[Delete]:
+        """The writes that delete every entry of this customer, each as it was read, for somebody else's commit."""
+        found = get_store().query(Query(Identity.collection, where=(("user_key", "==", user_key),)))
+        return [Delete(snapshot.path, last_update_time=snapshot.update_time) for snapshot in found]
 
 
 class UserProfileStore:

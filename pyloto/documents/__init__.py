@@ -1,6 +1,7 @@
 """The repository layer: a narrow port to a document database, with two adapters."""
 
 from .errors import AlreadyExists, InvalidDocument, NotFound, PreconditionFailed, Unavailable
+from .paging import read_all, read_pages
 from .port import (
     DELETE_FIELD,
     DOCUMENT_ID,
@@ -42,6 +43,7 @@ __all__ = [
     "cursor_of",
     "get_store",
     "is_document_id",
+    "read_all",
     "use_store",
     "warm_up",
 ]

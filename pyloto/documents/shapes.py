@@ -22,8 +22,35 @@ SHAPES = (
     Shape("sessions", (("expires_at", "<="),), (("expires_at", "asc"),)),
     # profiles
     Shape("user_profiles", order_by=(("last_interaction", "desc"),)),
+    Shape("user_profiles", (("name_search", "<"), ("name_search", ">=")), (("name_search", "asc"),)),
+    Shape("user_profiles", (("city_search", "<"), ("city_search", ">=")), (("city_search", "asc"),)),
+    Shape("user_profiles", (("search_words", "array-contains"),)),
+    Shape("user_profiles", (("username_key", "in"),)),
+    Shape("history", order_by=(("at", "desc"),)),
+    Shape("user_profiles", (("legal_hold.at", ">"),), (("legal_hold.at", "asc"),)),
+    Shape("user_profiles", (("last_interaction", "<="),), (("last_interaction", "asc"),)),
+    Shape("identities", (("pepper_version", ">"),), (("pepper_version", "asc"),)),
+    Shape("identities", (("pepper_version", "=="),)),
+    Shape("identities", (("pepper_version", "=="), ("twin", "<"), ("twin", ">=")), (("twin", "asc"),)),
     Shape("merges", (("source", "=="),)),
+    Shape("merges", (("source", "in"),)),
     Shape("merges", (("target", "=="),)),
+    # erasure: all documents of one customer, those that name them, and journals that are not completed
+    Shape("classifications", (("user_key", "=="),)),
+    Shape("handoffs", (("user_key", "=="),)),
+    Shape("history"),
+    Shape("identities", (("user_key", "=="),)),
+    Shape("messages"),
+    Shape("sessions", (("user_key", "=="),)),
+    Shape("user_profiles", (("merge_candidates", "array-contains"),)),
+    Shape("webhook_quarantine"),
+    Shape("erasures", (("scan_at", "<="),), (("scan_at", "asc"),)),
+    # rotation of keys and peppers: everything encrypted, by the documents' names
+    Shape("user_profiles"),
+    Shape("history", group=True),
+    Shape("messages", group=True),
+    Shape("webhook_quarantine"),
+    Shape("erasures"),
     # audit: one chain, its tail, an event by its id, all chains; the admin's lists
     Shape("audit_logs", (("__name__", ">"), ("conversation_id", "==")), ()),
     Shape("audit_logs", (("conversation_id", "=="),), (("seq", "desc"),)),
@@ -32,15 +59,22 @@ SHAPES = (
     Shape("audit_logs", (("__name__", ">"),)),
     Shape("audit_logs", (("__name__", "<"), ("__name__", ">"))),
     Shape("audit_logs", order_by=(("timestamp", "desc"),)),
+    # checkpoints: the events since the last one, the newest, those of a time
+    Shape("audit_logs", (("timestamp", ">="),), (("timestamp", "asc"),)),
+    Shape("audit_checkpoints", order_by=(("number", "desc"),)),
+    Shape("audit_checkpoints", (("created_at", ">="),), (("created_at", "asc"),)),
 )
 
 # Fields that no query looks at and whose index would cost much: long or encrypted texts, maps with many fields, and
 # times that grow with every write of a whole collection (a hot spot above 500 writes a second).
 UNINDEXED = {
+    "audit_checkpoints": ("frontier", "note", "observed_until", "root"),
     "audit_logs": ("canonical", "changes", "current_hash", "metadata", "previous_hash"),
     "classifications": ("created_at", "masked_text", "raw_answer"),
     "conversations": ("audit_head", "flood", "last_message_preview", "updated_at"),
+    "erasures": ("counts", "done", "identifiers"),
     "handoffs": ("lead", "requirements", "summary"),
+    "history": ("changes", "fields"),
     "identities": ("created_at",),
     "messages": (
         "claimed_at", "claimed_by", "context", "correlation_id", "errors", "media", "payload", "provider_message_id", "received_at", "sender", "status_at",

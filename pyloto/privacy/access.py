@@ -54,5 +54,11 @@ def plain(value: Any) -> Any:
     return value
 
 
+def label_of(model: type[DocumentModel], name: str) -> str:
+    """The Portuguese name of a field; its own where the model does not know it."""
+    known = {field.attname: field for field in model._meta.concrete_fields}
+    return _label(known[name]) if name in known else name
+
+
 def _label(field: "Field[Any, Any]") -> str:
     return str(field.verbose_name).replace(" (cifrado)", "").replace(" (cifrados)", "").replace(" (cifradas)", "")

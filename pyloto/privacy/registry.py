@@ -9,17 +9,21 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
+from pyloto.documents import Query, Snapshot
+
 
 @dataclass(frozen=True)
 class Subject:
     """One person, with all that merges have brought together. The keys are random; `identifiers` are personal data.
 
     `user_keys`: the one in use first. `identifiers`: (kind, canonical value), kinds as in `profiles.Identity.Kind`.
+    `asked_at`: since when they are being erased; a message that comes later belongs to somebody new.
     """
 
     user_keys: tuple[str, ...]
     conversation_ids: tuple[str, ...] = ()
     identifiers: tuple[tuple[str, str], ...] = ()
+    asked_at: datetime | None = None
 
 
 class Phase(IntEnum):
@@ -50,13 +54,15 @@ class ErasureStep:
 class AccessSection:
     """One chapter of what a person gets to read about themselves: rows with Portuguese names, values as JSON has them.
 
-    `note` says in Portuguese what the chapter does not say by itself.
+    `note` says in Portuguese what the chapter does not say by itself. `columns` names the fields that stand in columns
+    where people read it; the others follow in one more. Without them each row stands by itself.
     """
 
     name: str
     title: str
     collect: Callable[[Subject], Iterable[Mapping[str, Any]]]
     note: str = ""
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,26 +79,44 @@ class RetentionRule:
     """`find(cutoff)` gives what is older, the oldest first, and leaves out what is still open.
 
     `setting` names the number of days; 0 keeps for ever. Customers under a legal hold are left out by the caller.
-    `remove` is for what is more than documents; it may be repeated, and leaves the documents found until the rest is gone.
+    `remove` is for what is more than documents, and returns how many it removed; it may be repeated, and leaves the
+    documents found until the rest is gone. `batch`: how many go at once.
     """
 
     name: str  # "conversations.messages"
     label: str
     setting: str
     find: Callable[[datetime], Iterable[Aged]]
-    remove: Callable[[Sequence[Aged]], None] | None = None
+    remove: Callable[[Sequence[Aged]], int] | None = None
+    batch: int = 250  # of two documents at most: a commit holds 500 writes
 
 
 @dataclass(frozen=True)
 class EncryptedField:
     """A field that holds an envelope of `pyloto.privacy.fields`. `group`: the collection hangs below other documents.
 
-    `field` is the path of the field ("payload.raw") and what the envelope was bound to.
+    `field` is the path of the field ("payload.raw") and what the envelope was bound to. `file` is the field with the name
+    of a file in `folder` of the default storage, "{folder}/{document id}" and what follows a dot: it holds the envelope
+    where the document has none.
     """
 
     collection: str
     field: str
     group: bool = False
+    file: str = ""
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class IdentifierSource:
+    """Where identifiers of customers stand, encrypted: what a new pepper needs in plain text.
+
+    `read` gives the (kind, canonical value) pairs of one document that `query()` finds. Raises `DecryptionFailed`.
+    """
+
+    name: str
+    query: Callable[[], Query]
+    read: Callable[[Snapshot], Iterable[tuple[str, str]]]
 
 
 ConversationFinder = Callable[[Sequence[str]], Sequence[str]]
@@ -101,10 +125,11 @@ _erasure: dict[str, ErasureStep] = {}
 _access: dict[str, AccessSection] = {}
 _retention: dict[str, RetentionRule] = {}
 _encrypted: dict[tuple[str, str], EncryptedField] = {}
+_identifiers: dict[str, IdentifierSource] = {}
 _conversations: list[ConversationFinder] = []
 
 
-def register(*entries: ErasureStep | AccessSection | RetentionRule | EncryptedField) -> None:
+def register(*entries: ErasureStep | AccessSection | RetentionRule | EncryptedField | IdentifierSource) -> None:
     """A second entry of the same name replaces the first."""
     for entry in entries:
         match entry:
@@ -116,6 +141,8 @@ def register(*entries: ErasureStep | AccessSection | RetentionRule | EncryptedFi
                 _retention[entry.name] = entry
             case EncryptedField():
                 _encrypted[entry.collection, entry.field] = entry
+            case IdentifierSource():
+                _identifiers[entry.name] = entry
 
 
 def erasure_steps() -> list[ErasureStep]:
@@ -133,6 +160,10 @@ def retention_rules() -> list[RetentionRule]:
 
 def encrypted_fields() -> list[EncryptedField]:
     return list(_encrypted.values())
+
+
+def identifier_sources() -> list[IdentifierSource]:
+    return list(_identifiers.values())
 
 
 def register_conversations(find: ConversationFinder) -> None:

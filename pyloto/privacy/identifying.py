@@ -1,0 +1,46 @@
+"""Whether a text names a person: by phone in any spelling, by an id of WhatsApp's, or inside of Meta's message ids."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+_SIGNS = re.compile(r"[\s().+\-/]")
+_MESSAGE_IDS = re.compile(r"(?:wamid\.|HBg)[\w+/=\\-]+")
+_BRAZILIAN_MOBILE = re.compile(r"\+55(\d\d)9(\d{8})")
+USERNAME_MIN = 3  # Meta: usernames have 3 to 35 characters
+
+
+def names_person(text: str, identifiers: Sequence[tuple[str, str]]) -> bool:
+    """`identifiers`: (kind, canonical value), as `Subject` has them."""
+    phones = [_digits(value) for kind, value in identifiers if kind == "PHONE"]
+    if phones:
+        squeezed = _SIGNS.sub("", text)
+        inside = "\n".join(map(_decoded, _MESSAGE_IDS.findall(text)))
+        if any(phone.search(squeezed) or phone.search(inside) for phone in phones):
+            return True
+    folded = text.lower()
+    return any(_stands_in(value.lower(), folded) for kind, value in identifiers if kind != "PHONE")
+
+
+def _digits(phone: str) -> re.Pattern[str]:
+    """A Brazilian mobile with or without country code and ninth digit; else the whole number."""
+    if found := _BRAZILIAN_MOBILE.fullmatch(phone):
+        area, subscriber = found.groups()
+        return re.compile(rf"{area}9?{subscriber}")
+    return re.compile(re.escape(phone.removeprefix("+")))
+
+
+def _decoded(message_id: str) -> str:
+    """What a message id of Meta's holds; its phone stands there in plain digits."""
+    encoded = message_id.removeprefix("wamid.").replace("\\", "").rstrip("=").replace("-", "+").replace("_", "/")
+    encoded = encoded[: len(encoded) // 4 * 4]
+    try:
+        return base64.b64decode(encoded, validate=True).decode("latin-1")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _stands_in(value: str, folded: str) -> bool:
+    """As a word of its own: a username may be part of a longer one."""
+    return len(value) >= USERNAME_MIN and bool(re.search(rf"(?<![\w.]){re.escape(value)}(?![\w.])", folded))
