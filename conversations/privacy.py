@@ -1,27 +1,60 @@
 """What conversations keep about people: messages, sessions, handoffs, what could not be read, and traces in Redis."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
-from pyloto.documents import Delete, Query, Snapshot, get_store
-from pyloto.documents.removal import delete_found
+from profiles.identifiers import Sender
+from profiles.models import Erasure
+from profiles.services import erasure
+from profiles.services.subjects import subject_of
+from profiles.stores import UserProfileStore
+from pyloto.documents import (
+    Delete,
+    NotFound,
+    PreconditionFailed,
+    Query,
+    Snapshot,
+    Update,
+    get_store,
+    read_all,
+    read_pages,
+)
+from pyloto.documents.removal import delete_found, owned_by
+from pyloto.errors import PylotoError
 from pyloto.observability.alerts import alert
 from pyloto.privacy import registry
+from pyloto.privacy.access import plain, revealed, row_of
 from pyloto.privacy.fields import DecryptionFailed, decrypt
 from pyloto.privacy.identifying import names_person
-from pyloto.privacy.registry import ErasureStep, Phase, Subject
+from pyloto.privacy.registry import (
+    AccessSection,
+    Aged,
+    EncryptedField,
+    ErasureStep,
+    IdentifierSource,
+    Phase,
+    RetentionRule,
+    Subject,
+)
 from pyloto.privacy.removal import owned_step
 from pyloto.redis_client import get_redis
 
-from .models import Direction, Handoff, Message, MessageState, Quarantined, Session
+from .models import Conversation, Direction, Handoff, Message, MessageState, Mode, Quarantined, Session
 from .outbox import is_echo
 from .pacing import pair_key
-from .stores import ConversationStore, QuarantineStore
+from .stores import QUARANTINE_FOLDER, ConversationStore, HandoffStore, QuarantineStore
 from .turn_lock import keys_of
 
 conversations = ConversationStore()
 quarantine = QuarantineStore()
+profiles = UserProfileStore()
 
 OPEN_PAGE = 200
 
@@ -268,7 +301,49 @@ def _remove_quarantine(batch: Sequence[Aged]) -> int:
     return len(batch)
 
 
+def _silent_customers(cutoff: datetime) -> Iterator[Aged]:
+    """People with whom nobody has spoken since: no message, nothing open, under none of their keys."""
+    for profile in profiles.find_silent(cutoff):
+        subject = subject_of(profile.pk)
+        if subject.user_keys[0] == profile.pk and not _is_in_touch(subject, cutoff):
+            yield Aged((profile.path,), profile.pk, profile.last_interaction)
+
+
+def _is_in_touch(subject: Subject, cutoff: datetime) -> bool:
+    """Also where they are being erased already: others see to that."""
+    heard = [profile.last_interaction for profile in profiles.find_many(subject.user_keys).values()]
+    found = get_store().get_many([conversations.path(user_key) for user_key in subject.user_keys])
+    headers = [Conversation.from_snapshot(snapshot) for snapshot in found.values()]
+    spoken = [header.last_message_at for header in headers if header.last_message_at]
+    return (
+        any(at > cutoff for at in (*heard, *spoken))
+        or any(header.status == Conversation.Status.ERASED or header.mode != Mode.BOT for header in headers)
+        or any(conversations.open_items(user_key, limit=1) for user_key in subject.user_keys)
+    )
+
+
+def _erase_customers(batch: Sequence[Aged]) -> int:
+    """Begin each erasure; the job that goes on with unfinished ones does the rest. One that fails is found tomorrow."""
+    begun = 0
+    for aged in batch:
+        try:
+            erasure.begin(user_key=aged.user_key, reason=Erasure.Reason.RETENTION, actor="SYSTEM", now=timezone.now())
+        except PylotoError as exc:
+            alert("retention_erasure_failed", user_key=aged.user_key, error=type(exc).__name__)
+            continue
+        begun += 1
+    return begun
+
+
 registry.register(
+    RetentionRule(
+        "conversations.customers",
+        "Todos os dados de quem não fala conosco",
+        "RETENTION_CUSTOMERS_DAYS",
+        _silent_customers,
+        remove=_erase_customers,
+        batch=10,
+    ),
     RetentionRule(
         "conversations.messages", "Mensagens", "RETENTION_MESSAGES_DAYS", _old_messages, remove=_remove_messages
     ),
@@ -283,4 +358,27 @@ registry.register(
         remove=_remove_quarantine,
         batch=QUARANTINE_PAGE,
     ),
+)
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+def _waiting() -> Query:
+    """Messages that no turn has brought into a profile yet; each is due within seconds."""
+    return conversations.due_query(timezone.now() + timedelta(days=1))
+
+
+def _sent_by(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    envelope = snapshot.data.get("sender")
+    if envelope:
+        sender = Sender.from_json(decrypt(envelope, path=snapshot.path, field="sender"))
+        yield from sender.identifiers()
+        yield from sender.renewed().identifiers()
+
+
+registry.register(
+    EncryptedField(Message.collection, "sender", group=True),
+    EncryptedField(Message.collection, "provider_message_id", group=True),
+    EncryptedField(Message.collection, "payload.raw", group=True),
+    EncryptedField(Quarantined.collection, "body", file="file", folder=QUARANTINE_FOLDER),
+    IdentifierSource(Message.collection, _waiting, _sent_by),
 )

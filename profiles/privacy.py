@@ -1,6 +1,8 @@
 """What profiles keep about people: what they are known by, their profile and its history, and what was merged."""
 
+import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
@@ -9,11 +11,22 @@ from pyloto.documents import Delete, NotFound, PreconditionFailed, Query, Snapsh
 from pyloto.documents.removal import owned_by
 from pyloto.privacy import registry
 from pyloto.privacy.access import label_of, plain, row_of
+from pyloto.privacy.fields import DecryptionFailed, decrypt
 from pyloto.privacy.hashing import identity_keys
-from pyloto.privacy.registry import AccessSection, ErasureStep, Phase, Subject
+from pyloto.privacy.registry import (
+    AccessSection,
+    Aged,
+    EncryptedField,
+    ErasureStep,
+    IdentifierSource,
+    Phase,
+    RetentionRule,
+    Subject,
+)
 from pyloto.privacy.removal import documents_step
 
-from .models import Identity, Merge, ProfileChange, UserProfile
+from . import identifiers
+from .models import Erasure, Identity, Merge, ProfileChange, UserProfile
 from .services import history, resolution
 from .stores import UserProfileStore
 
@@ -194,4 +207,44 @@ registry.register(
         "profiles.history", "Histórico de mudanças do cadastro", _change_rows, columns=("quando", "autor", "mudanças")
     ),
     AccessSection("profiles.merges", "Uniões de cadastros", _merge_rows),
+)
+
+
+# --- retention --------------------------------------------------------------------------------------------------------
+def _old_changes(cutoff: datetime) -> Iterator[Aged]:
+    for snapshot in read_all(Query(ProfileChange.collection, where=(("at", "<=", cutoff),), group=True)):
+        yield Aged((snapshot.path,), snapshot.path.split("/")[1], snapshot.data["at"])
+
+
+registry.register(
+    RetentionRule("profiles.history", "Histórico de mudanças do cadastro", "RETENTION_HISTORY_DAYS", _old_changes)
+)
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+def _known_by(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    profile, unreadable = UserProfile.from_snapshot(snapshot), None
+    for field in identifiers.FIELDS:
+        try:
+            yield from identifiers.of_field(field, profile.reveal(field))
+        except DecryptionFailed as exc:
+            unreadable = exc
+    if unreadable:
+        raise unreadable
+
+
+def _was_known_by(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """What staff and WhatsApp replaced: entries of it still lead here."""
+    told = json.loads(decrypt(snapshot.data["changes"], path=snapshot.path, field="changes"))
+    for field in identifiers.FIELDS:
+        for value in told.get(field, ()):
+            yield from identifiers.of_field(field, value or "")
+
+
+registry.register(
+    *(EncryptedField(UserProfile.collection, field) for field in identifiers.FIELDS),
+    EncryptedField(ProfileChange.collection, "changes", group=True),
+    EncryptedField(Erasure.collection, "identifiers"),
+    IdentifierSource(UserProfile.collection, lambda: Query(UserProfile.collection), _known_by),
+    IdentifierSource(ProfileChange.collection, lambda: Query(ProfileChange.collection, group=True), _was_known_by),
 )

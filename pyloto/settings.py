@@ -221,6 +221,11 @@ CELERY_BEAT_SCHEDULE = {  # "expire_seconds" is the database scheduler's word; i
         "schedule": timedelta(minutes=5),
         "options": {"expire_seconds": 300},
     },
+    "audit-checkpoint": {
+        "task": "audit.tasks.write_audit_checkpoint",
+        "schedule": timedelta(hours=1),
+        "options": {"expire_seconds": 3600},
+    },
 }
 
 # --- Deduplication ----------------------------------------------------------------------------------------------------
@@ -233,6 +238,7 @@ DEDUPE_TTL_DAYS = env.number("DEDUPE_TTL_DAYS", 8, minimum=1)  # Meta retries fo
 # "version:base64", newest first: "2:…,1:…". The first one is written; all are read.
 PRIVACY_PEPPERS = env.secret("PRIVACY_PEPPERS")
 PRIVACY_KEYS = env.secret("PRIVACY_KEYS")
+PRIVACY_CONTACT = env.text("PRIVACY_CONTACT", "contato@pyloto.com.br")  # the encarregado's, as access reports name it
 # How long each kind of data is kept, in days; 0 keeps it for ever. A legal hold on a customer stops the clock.
 RETENTION_MESSAGES_DAYS = env.number("RETENTION_MESSAGES_DAYS", 730, minimum=0)
 RETENTION_SESSIONS_DAYS = env.number("RETENTION_SESSIONS_DAYS", 730, minimum=0)  # with their handoffs
@@ -246,6 +252,7 @@ RETENTION_CUSTOMERS_DAYS = env.number(
 # --- Audit ------------------------------------------------------------------------------------------------------------
 AUDIT_SIGNING_KEY = env.secret("AUDIT_SIGNING_KEY")  # base64 of 32 random bytes: the Ed25519 key of the checkpoints
 AUDIT_ORIGIN = env.text("AUDIT_ORIGIN", "pyloto/audit")  # the log's name, in every checkpoint and in the key's
+AUDIT_PREVIOUS_PUBLIC_KEYS = env.items("AUDIT_PREVIOUS_PUBLIC_KEYS")  # vkeys that signed before the key was rotated
 
 # --- WhatsApp ---------------------------------------------------------------------------------------------------------
 WHATSAPP_APP_SECRET = env.secret("WHATSAPP_APP_SECRET")

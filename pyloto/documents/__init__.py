@@ -44,6 +44,7 @@ __all__ = [
     "get_store",
     "is_document_id",
     "read_all",
+    "read_pages",
     "use_store",
     "warm_up",
 ]

@@ -20,6 +20,12 @@ SHAPES = (
     Shape("messages", (("due.at", "<="), ("due.shard", "in")), (("due.at", "asc"),), group=True),
     Shape("messages", (("provider_message_key", "in"),), group=True),
     Shape("sessions", (("expires_at", "<="),), (("expires_at", "asc"),)),
+    # retention: what is past its time
+    Shape("messages", (("received_at", "<="),), (("received_at", "asc"),), group=True),
+    Shape("sessions", (("closed_at", "<="),), (("closed_at", "asc"),)),
+    Shape("classifications", (("created_at", "<="),), (("created_at", "asc"),)),
+    Shape("history", (("at", "<="),), (("at", "asc"),), group=True),
+    Shape("webhook_quarantine", (("received_at", "<="),), (("received_at", "asc"),)),
     # profiles
     Shape("user_profiles", order_by=(("last_interaction", "desc"),)),
     Shape("user_profiles", (("name_search", "<"), ("name_search", ">=")), (("name_search", "asc"),)),
@@ -70,14 +76,14 @@ SHAPES = (
 UNINDEXED = {
     "audit_checkpoints": ("frontier", "note", "observed_until", "root"),
     "audit_logs": ("canonical", "changes", "current_hash", "metadata", "previous_hash"),
-    "classifications": ("created_at", "masked_text", "raw_answer"),
+    "classifications": ("masked_text", "raw_answer"),
     "conversations": ("audit_head", "flood", "last_message_preview", "updated_at"),
     "erasures": ("counts", "done", "identifiers"),
     "handoffs": ("lead", "requirements", "summary"),
     "history": ("changes", "fields"),
     "identities": ("created_at",),
     "messages": (
-        "claimed_at", "claimed_by", "context", "correlation_id", "errors", "media", "payload", "provider_message_id", "received_at", "sender", "status_at",
+        "claimed_at", "claimed_by", "context", "correlation_id", "errors", "media", "payload", "provider_message_id", "sender", "status_at",
         "text", "turn_id",
     ),
     "sessions": ("asked", "collected", "intents", "last_user_at", "summary"),
