@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 
 from pyloto.privacy.hashing import identity_keys
-from pyloto.privacy.phones import canonical_wa_id
+from pyloto.privacy.phones import InvalidPhone, canonical_wa_id
 
 from .models import Identity
 
@@ -84,3 +84,21 @@ def to_attach(sender: Sender) -> list[Attachment]:
         return missing
     renewed = Sender(wa_id=sender.new_wa_id, bsuid=sender.new_bsuid)
     return missing + [Attachment(kind, tuple(ids), NUMBER_CHANGE) for kind, ids in identity_ids(renewed)]
+
+
+# The fields of a profile that hold what a customer is known by.
+FIELDS = {
+    "phone": Identity.Kind.PHONE.value,
+    "wa_id": Identity.Kind.PHONE.value,
+    "bsuid": Identity.Kind.BSUID.value,
+    "username": Identity.Kind.USERNAME.value,
+}
+
+
+def of_field(field: str, value: str) -> list[tuple[str, str]]:
+    """The (kind, canonical value) that a profile's field gives; none where it is empty or no phone."""
+    try:
+        canonical = {"wa_id": canonical_wa_id, "username": str.lower}.get(field, str)(value) if value else ""
+    except InvalidPhone:
+        return []
+    return [(FIELDS[field], canonical)] if canonical else []
