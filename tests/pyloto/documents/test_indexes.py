@@ -100,12 +100,12 @@ def test_a_query_that_no_listed_index_serves_is_found() -> None:
     assert undeclared({*SHAPES, single, combined}, SHAPES) == [combined]
 
 
-EXAMPLES = {"<=": 1, ">": 1, "<": 2, "==": 1, "in": tuple(range(16))}
+EXAMPLES = {"<=": 1, ">": 1, ">=": 1, "<": 2, "==": 1, "in": tuple(range(16)), "array-contains": "a"}
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_embedded_table_answers_every_query_from_an_index(embedded_store: DocumentStore, shape: Shape) -> None:
-    """It reads what it returns, in order, and sorts only what several shards gave."""
+    """It reads what it returns, in order, and sorts only what several shards gave; the items of an array it looks up."""
     where = tuple(
         (field, operator, "a" if field == "__name__" else EXAMPLES[operator]) for field, operator in shape.where
     )
@@ -115,5 +115,9 @@ def test_the_embedded_table_answers_every_query_from_an_index(embedded_store: Do
     with connections["documents"].cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
         plan = [row[3] for row in cursor.fetchall()]
-    assert plan[0].startswith("SEARCH documents_document USING INDEX documents_")
-    assert plan[1:] == (["USE TEMP B-TREE FOR ORDER BY"] if shape.group else [])
+    way = "SCAN" if shape.group and not shape.where else "SEARCH"  # of all that a group has: by its own index too
+    assert plan[0].startswith(f"{way} documents_document USING INDEX documents_")
+    if any(operator == "array-contains" for _, operator in shape.where):
+        return
+    sorted_again = shape.group and any(operator == "in" for _, operator in shape.where)
+    assert plan[1:] == (["USE TEMP B-TREE FOR ORDER BY"] if sorted_again else [])
