@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from profiles.identifiers import Sender
 from profiles.models import Erasure
@@ -27,7 +28,7 @@ from pyloto.documents import (
     read_pages,
 )
 from pyloto.documents.removal import delete_found, owned_by
-from pyloto.errors import PylotoError
+from pyloto.errors import PylotoError, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.privacy import registry
 from pyloto.privacy.access import plain, revealed, row_of
@@ -143,12 +144,22 @@ def _body_of(entry: Quarantined) -> str:
     return decrypt(envelope, path=entry.path, field="body") if envelope else ""
 
 
+class RedisUnavailable(TransientError):
+    """Nobody knows what it holds."""
+
+
 def _forget_in_redis(subject: Subject) -> int:
-    return int(get_redis().delete(*_redis_keys(subject)))
+    try:
+        return int(get_redis().delete(*_redis_keys(subject)))
+    except RedisError as exc:
+        raise RedisUnavailable("Redis did not answer") from exc
 
 
 def _count_in_redis(subject: Subject) -> int:
-    return int(get_redis().exists(*_redis_keys(subject)))
+    try:
+        return int(get_redis().exists(*_redis_keys(subject)))
+    except RedisError as exc:
+        raise RedisUnavailable("Redis did not answer") from exc
 
 
 def _redis_keys(subject: Subject) -> list[str]:
@@ -167,7 +178,13 @@ registry.register(
         _erase_quarantine,
         _count_quarantine,
     ),
-    ErasureStep("conversations.messages", "Mensagens", Phase.DOCUMENTS, _erase_messages, _count_messages),
+    ErasureStep(
+        "conversations.messages",
+        "Mensagens, também as que esperavam para sair",
+        Phase.DOCUMENTS,
+        _erase_messages,
+        _count_messages,
+    ),
     owned_step("conversations.sessions", "Sessões", Session.collection),
     owned_step("conversations.handoffs", "Atendimentos humanos", Handoff.collection),
     ErasureStep("conversations.redis", "Marcas de processamento", Phase.CACHES, _forget_in_redis, _count_in_redis),

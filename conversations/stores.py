@@ -22,6 +22,7 @@ from .models import Conversation, Handoff, Message, Quarantined, Session
 
 IN_MAX = 30  # Firestore: values of one `in`
 SHARDS = 16  # so that the sequential `due.at` is no hot spot of the index
+QUARANTINE_FOLDER = "quarantine"  # of the default storage
 CONTROL_PAUSE = "controls/bot"  # {"paused": bool}: the bot is silent for everybody
 
 
@@ -62,6 +63,11 @@ class ConversationStore:
         found = get_store().get_many(paths)
         return [found[path].data["conversation_id"] for path in paths if path in found]
 
+    def find_user_key(self, conversation_id: str) -> str | None:
+        """Whose conversation this is."""
+        query = Query(Conversation.collection, where=(("conversation_id", "==", conversation_id),), limit=1)
+        return next((snapshot.id for snapshot in get_store().query(query)), None)
+
     def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
         """A page of the timeline, newest first."""
         query = Query(
@@ -81,7 +87,7 @@ class ConversationStore:
         """The `user_key` of each message that waits past its time, in all conversations; one may come several times."""
         cursor: tuple[Any, ...] | None = None
         while True:
-            snapshots = get_store().query(self._due_query(now, limit=page, start_after=cursor))
+            snapshots = get_store().query(self.due_query(now, limit=page, start_after=cursor))
             yield from (snapshot.path.split("/")[1] for snapshot in snapshots)
             if len(snapshots) < page:
                 return
@@ -89,11 +95,11 @@ class ConversationStore:
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """Since when the longest waiting message is due; None when nothing is."""
-        snapshots = get_store().query(self._due_query(now, limit=1))
+        snapshots = get_store().query(self.due_query(now, limit=1))
         return snapshots[0].data["due"]["at"] if snapshots else None
 
     @staticmethod
-    def _due_query(now: datetime, *, limit: int, start_after: tuple[Any, ...] | None = None) -> Query:
+    def due_query(now: datetime, *, limit: int | None = None, start_after: tuple[Any, ...] | None = None) -> Query:
         return Query(
             Message.collection,
             where=(("due.shard", "in", list(range(SHARDS))), ("due.at", "<=", now)),

@@ -126,7 +126,8 @@ DATABASES: dict[str, dict[str, Any]] = {
         "CONN_MAX_AGE": None,  # kept: the last one that closes writes the whole log back into the file
         "OPTIONS": {
             **_SQLITE_OPTIONS,
-            "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;",
+            # secure_delete: what is erased is overwritten in the file too.
+            "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;",
         },
     },
 }
@@ -225,6 +226,11 @@ CELERY_BEAT_SCHEDULE = {  # "expire_seconds" is the database scheduler's word; i
         "task": "audit.tasks.write_audit_checkpoint",
         "schedule": timedelta(hours=1),
         "options": {"expire_seconds": 3600},
+    },
+    "erasures": {
+        "task": "profiles.tasks.continue_erasures",
+        "schedule": timedelta(minutes=1),
+        "options": {"expire_seconds": 60},
     },
 }
 

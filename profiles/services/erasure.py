@@ -35,7 +35,7 @@ AGAIN_AFTER = timedelta(minutes=1)  # where the scan found what would not go
 
 # What the journal notes as done before and between the registered steps.
 DETACHED, TOMBSTONES, COUNTED = "detached", "tombstones", "counted"
-ALONE = "alone"  # only the keys given: what merges say is not asked (see `reapplying`)
+ALONE = "alone"  # an erasure that a restored backup undid: of this key only, whatever merges the backup brought back
 
 
 class UnknownCustomer(PermanentError):
@@ -78,6 +78,8 @@ def resume(user_key: str, now: datetime) -> Receipt | None:
     if journal is None:
         return None
     if journal.step == Erasure.Step.STARTED:
+        if DETACHED in journal.done and journal.scan_at and journal.scan_at <= now:
+            journal = _note(journal, {"scan_at": now + SCAN_AFTER})  # so that nobody else is rung for meanwhile
         journal = _remove(_detach_all(journal, now))
     if journal.step == Erasure.Step.REMOVED and (journal.scan_at is None or journal.scan_at <= now):
         journal = _complete(journal, now)
@@ -120,30 +122,28 @@ def start(
 ) -> Erasure:
     """Detach the key in use, with the person's journal."""
     user_key = subject.user_keys[0]
-    held = _held(subject.user_keys)
-    if held and reason != Erasure.Reason.AUTHORITY:
-        raise OnLegalHold("this customer is on legal hold")
-    _detach(
-        Erasure(
-            id=user_key,
-            user_keys=list(subject.user_keys),
-            conversation_ids=list(subject.conversation_ids),
-            on_hold=held,
-            identifiers=_sealed(user_key, subject.identifiers),
-            reason=reason,
-            requested_by=actor,
-            requested_at=asked_at,
-            scan_at=now + SCAN_AFTER,
-            done=list(done),
-        ),
-        now,
+    journal = Erasure(
+        id=user_key,
+        user_keys=list(subject.user_keys),
+        conversation_ids=list(subject.conversation_ids),
+        identifiers=_sealed(user_key, subject.identifiers),
+        reason=reason,
+        requested_by=actor,
+        requested_at=asked_at,
+        scan_at=now + SCAN_AFTER,
+        done=list(done),
     )
+    _respect_hold(journal, subject.user_keys)
+    _detach(journal, now)
     return _journal(user_key)
 
 
-def _held(user_keys: Sequence[str]) -> bool:
+def _respect_hold(journal: Erasure, user_keys: Sequence[str]) -> None:
+    """What was erased once was allowed to be, whatever a restored backup says."""
     found: dict[str, UserProfile] = UserProfileStore().find_many(user_keys)
-    return any(profile.legal_hold for profile in found.values())
+    journal.on_hold = journal.on_hold or any(profile.legal_hold for profile in found.values())
+    if journal.on_hold and journal.reason != Erasure.Reason.AUTHORITY and ALONE not in journal.done:
+        raise OnLegalHold("this customer is on legal hold")
 
 
 def _detach_all(journal: Erasure, now: datetime) -> Erasure:
@@ -190,10 +190,11 @@ def _detach(journal: Erasure, now: datetime) -> None:
         standing = erasures.find(journal.pk)
         if standing is not None and standing.step != Erasure.Step.COMPLETED:
             return None  # an earlier try was applied after all, or somebody else erases them too
-        if journal.part_of is None and journal.reason != Erasure.Reason.AUTHORITY and _held([journal.pk]):
-            raise OnLegalHold("this customer is on legal hold")
+        if journal.part_of is None:
+            _respect_hold(journal, [journal.pk])
         journal.conversation_ids = sorted({*journal.conversation_ids, conversation_id})
-        event = _event(journal, EventType.ERASURE_REQUESTED, now, {"reason": str(journal.reason)})
+        told = {"reason": str(journal.reason), "reapplied": ALONE in journal.done}
+        event = _event(journal, EventType.ERASURE_REQUESTED, now, told)
         return [event], [erasures.write(journal), *IdentityStore().deletes_of(journal.pk)]
 
     trails.end_conversation(user_key=journal.pk, changes=changes)
@@ -246,6 +247,7 @@ def _complete(journal: Erasure, now: datetime) -> Erasure:
         if left := _count(subject):
             alert("erasure_leftovers", user_key=journal.pk, steps=sorted(left))
             return _note(journal, {"scan_at": now + AGAIN_AFTER})
+    get_store().purge()
     for user_key in journal.user_keys[1:]:
         _close(user_key, journal, now)
     _close(journal.pk, journal, now)

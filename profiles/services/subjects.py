@@ -20,6 +20,15 @@ def subject_of(user_key: str) -> Subject:
     return Subject(user_keys=user_keys, conversation_ids=conversation_ids_of(user_keys), identifiers=tuple(found))
 
 
+def subject_of_key(user_key: str) -> Subject:
+    """What belongs to this key alone, whatever was merged with it."""
+    return Subject(
+        user_keys=(user_key,),
+        conversation_ids=conversation_ids_of((user_key,)),
+        identifiers=tuple(dict.fromkeys(_identifiers(profiles.find(user_key)))),
+    )
+
+
 def _in_use(user_key: str) -> str:
     """The end of the way that merges lead; each key is passed once, whatever the documents say."""
     passed = {user_key}

@@ -20,6 +20,7 @@ from .models import Document
 from .port import Create, DocumentStore, Query, Snapshot, Update, Write, WriteResult
 
 ALIAS = "documents"
+PURGE_WAIT_MS = 1000
 COLUMNS = ("path", "data", "created", "updated")
 _UPSERT = """
 INSERT INTO documents_document (path, parent, collection_id, data, keys, arrays, created, updated)
@@ -68,6 +69,21 @@ class EmbeddedStore(DocumentStore):
     def write_many(self, writes: Sequence[Create | Update]) -> list[WriteResult]:
         cleaned = changes.clean_many(writes)
         return [result for chunk in changes.chunks(cleaned) for result in self._write_chunk(chunk)]
+
+    def purge(self) -> None:
+        """Empty the write-ahead log, where the pages of before stand. Readers are waited for only a moment.
+
+        In the file itself what is deleted is overwritten at once (`secure_delete`, see DATABASES).
+        """
+        with _translated(), connections[ALIAS].cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout")
+            (patience_ms,) = cursor.fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {PURGE_WAIT_MS}")
+            try:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.fetchall()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
     def _write_chunk(self, chunk: list[Write]) -> list[WriteResult]:
         try:

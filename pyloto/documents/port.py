@@ -165,3 +165,7 @@ class DocumentStore(Protocol):
         One write for each document: doubles raise `InvalidDocument`. Sent in chunks of 500 writes and 8 MiB. A chunk
         that could not be sent gives `Unavailable` for each of its writes.
         """
+
+    def purge(self) -> None:
+        """Let what was deleted vanish from the store's own files too, as far as that is ours to do. Best effort."""
+        return  # most stores have no files of ours

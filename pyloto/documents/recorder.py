@@ -64,3 +64,6 @@ class RecordingStore:
     def write_many(self, writes: Sequence[Create | Update]) -> list[WriteResult]:
         self.calls += ["write_many" for _ in changes.chunks(changes.clean_many(writes))]
         return self.inner.write_many(writes)
+
+    def purge(self) -> None:
+        self.inner.purge()

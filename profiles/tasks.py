@@ -1,0 +1,47 @@
+"""The background jobs about customers. Arguments are ids only; every job may run twice."""
+
+import structlog
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from pyloto.errors import TransientError
+from pyloto.observability.alerts import alert
+
+from .services import erasure
+
+log = structlog.get_logger(__name__)
+
+ERASURE_SECONDS = 30  # then the rest is another task's: the queue is that of the turns
+
+
+@shared_task(soft_time_limit=ERASURE_SECONDS)
+def continue_erasure(user_key: str) -> str:
+    """Do what an erasure has left to do now; where it breaks off, the next minute's job goes on."""
+    try:
+        receipt = erasure.resume(user_key, timezone.now())
+    except SoftTimeLimitExceeded:
+        ring_for_erasure(user_key)
+        return "More to do"
+    except TransientError as exc:
+        log.warning("erasure_postponed", user_key=user_key, error=type(exc).__name__)
+        return "Postponed"
+    return receipt.step.value if receipt else "Nothing to do"
+
+
+@shared_task
+def continue_erasures() -> str:
+    """Ring for every erasure whose last scan is due, or that was left lying."""
+    due = erasure.find_unfinished(timezone.now())
+    for user_key in due:
+        ring_for_erasure(user_key)
+    return f"Rang for {len(due)} erasures"
+
+
+def ring_for_erasure(user_key: str) -> None:
+    """Best effort: without a ring, `continue_erasures` finds it two minutes later."""
+    try:
+        continue_erasure.apply_async(args=(user_key,), retry=False)
+    except (OperationalError, OSError) as exc:
+        alert("erasure_ring_failed", user_key=user_key, error=type(exc).__name__)
