@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 
 from conversations.dedupe import DedupeStore, Reservation
 from conversations.models import Actor, Direction, Message, MessageState, Quarantined
-from conversations.stores import ConversationStore, QuarantineStore, due, write_results
+from conversations.stores import QUARANTINE_FOLDER, ConversationStore, QuarantineStore, due, write_results
 from conversations.whatsapp.signature import Undecodable, decode_delivery
 from conversations.whatsapp.split import (
     InboundItem,
@@ -266,7 +266,7 @@ def _quarantined(raw: str, reason: str, *, received_at: datetime, correlation_id
     body = encrypt(raw, path=path, field="body")
     file = ""
     if len(body) > QUARANTINE_INLINE_MAX:
-        file = f"quarantine/{quarantine_id}"
+        file = f"{QUARANTINE_FOLDER}/{quarantine_id}"
         _store_file(file, body.encode())
         body = ""
     alert("webhook_quarantined", reason=reason, quarantine_id=quarantine_id)

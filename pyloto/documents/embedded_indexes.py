@@ -34,7 +34,7 @@ def definition(shape: Shape) -> tuple[str, str]:
     equal = [field for field, operator in shape.where if operator in {"==", "in"} and field != DOCUMENT_ID]
     order = [(field, direction) for field, direction in shape.order_by if field not in {*equal, DOCUMENT_ID}]
     fields = [*equal, *(field for field, _ in order)]
-    if not fields:
+    if not fields and not shape.group:
         return "", ""
     last = shape.order_by[-1][1] if shape.order_by else "asc"
     columns = [

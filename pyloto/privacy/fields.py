@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -12,10 +13,15 @@ from pyloto.errors import PermanentError
 from .keyring import read_ring
 
 NONCE_BYTES = 12  # GCM's own size
+_VERSION = re.compile(r"([0-9]{1,9})\.", re.ASCII)
 
 
 class DecryptionFailed(PermanentError):
     """Wrong key, or the value was changed, or it was taken from another document or field."""
+
+
+class UnknownKey(DecryptionFailed):
+    """The envelope names a key that `PRIVACY_KEYS` does not hold (any more)."""
 
 
 def encrypt(value: str, *, path: str, field: str) -> str:
@@ -27,17 +33,30 @@ def encrypt(value: str, *, path: str, field: str) -> str:
 
 
 def decrypt(envelope: str, *, path: str, field: str) -> str:
-    """What `encrypt` was given. Raises `DecryptionFailed`."""
-    version, _, encoded = envelope.partition(".")
-    key = read_ring("PRIVACY_KEYS").get(int(version)) if version.isascii() and version.isdigit() else None
+    """What `encrypt` was given. Raises `DecryptionFailed`; its text names the place and the key, never a value."""
+    version = key_version(envelope)
+    if version is None:
+        raise DecryptionFailed(f"No envelope in {field} of {path}")
+    key = read_ring("PRIVACY_KEYS").get(version)
     if key is None:
-        raise DecryptionFailed(f"No key for {field} of {path}")
+        raise UnknownKey(f"{field} of {path} needs key {version}, which PRIVACY_KEYS does not hold")
     try:
-        sealed = base64.b64decode(encoded, altchars=b"-_", validate=True)
+        sealed = base64.b64decode(envelope.partition(".")[2], altchars=b"-_", validate=True)
         plain = AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(path, field))
     except (InvalidTag, binascii.Error, ValueError) as exc:
         raise DecryptionFailed(f"Cannot decrypt {field} of {path}") from exc
     return plain.decode("utf-8", "surrogatepass")
+
+
+def key_version(envelope: str) -> int | None:
+    """Which key sealed it; None where this is no envelope."""
+    match = _VERSION.match(envelope)
+    return int(match[1]) if match else None
+
+
+def newest_key() -> int:
+    """The version that `encrypt` writes: the first of `PRIVACY_KEYS`."""
+    return next(iter(read_ring("PRIVACY_KEYS")))
 
 
 def _associated_data(path: str, field: str) -> bytes:
