@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from profiles.models import Erasure
+from profiles.stores import ErasureStore
 from pyloto.documents import (
     DOCUMENT_ID,
     AlreadyExists,
@@ -227,6 +229,14 @@ class Loaded:
 
     header: Conversation | None
     snapshots: dict[str, Snapshot]
+    erasure: Erasure | None = None  # the journal of the customer's erasure, which stays for ever
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether this customer is no more; the header is the first to say so, and goes when all else is gone."""
+        if self.header is None:
+            return self.erasure is not None
+        return bool(self.header.status == Conversation.Status.ERASED)
 
     @property
     def bot_paused(self) -> bool:
@@ -235,8 +245,9 @@ class Loaded:
 
 
 def load(user_key: str, others: Iterable[str]) -> Loaded:
-    """Header, controls and the other documents named, in one read."""
-    path = ConversationStore.path(user_key)
-    snapshots = get_store().get_many([path, CONTROL_PAUSE, *others])
+    """Header, controls, a journal of erasure and the other documents named, in one read."""
+    path, journal = ConversationStore.path(user_key), ErasureStore.path(user_key)
+    snapshots = get_store().get_many([path, CONTROL_PAUSE, journal, *others])
     header = Conversation.from_snapshot(snapshots[path]) if path in snapshots else None
-    return Loaded(header, snapshots)
+    erasure = Erasure.from_snapshot(snapshots[journal]) if journal in snapshots else None
+    return Loaded(header, snapshots, erasure)

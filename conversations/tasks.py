@@ -30,14 +30,16 @@ def process_conversation(user_key: str) -> None:
     if wait is not None:
         doorbell.ring({user_key: wait} if wait else {})
         return
-    next_at = None
+    next_at, moved_to = None, frozenset[str]()
     try:
-        next_at = process(user_key=user_key, client=create_client())
+        next_at, moved_to = process(user_key=user_key, client=create_client())
     finally:
         rung = lock.release()
         wait = timedelta(0) if rung else next_at - timezone.now() if next_at else RING_AHEAD
+        rings = dict.fromkeys(moved_to, timedelta(0))
         if wait < RING_AHEAD:
-            doorbell.ring({user_key: max(wait, timedelta(0))})
+            rings[user_key] = max(wait, timedelta(0))
+        doorbell.ring(rings)
 
 
 @shared_task

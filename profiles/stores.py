@@ -1,6 +1,6 @@
 """The only file that reads and writes identities and profiles."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -16,6 +16,9 @@ LAST_CHARACTER = "\uf8ff"  # sorts behind all that a folded text begins with
 def pepper_version(identity_id: str) -> int:
     """Under which pepper an entry was made: "v2-…"."""
     return int(identity_id.partition("-")[0].removeprefix("v"))
+
+
+CANDIDATES_MAX = 50  # more doubles of one person are a fault, not a list to be read
 
 
 class IdentityStore:
@@ -51,24 +54,37 @@ class IdentityStore:
             for identity_id in identity_ids
         ]
 
-    def create_twin(self, identity: Identity, identity_id: str) -> Create:
-        """The write that creates the entry of the same identifier under another pepper; `name_twin` belongs to it."""
+    def pair(self, identity_ids: Sequence[str], entries: Mapping[str, Identity]) -> list[Write] | None:
+        """The writes that give the entries of one identifier, as they were read, a twin under the newest pepper.
+
+        `identity_ids` begins with the id under that pepper. None where the entries lead to two customers. All writes
+        belong in one commit. It changes the older entries: of this and a merge or an erasure at the same time, which
+        change them too, one fails and reads again.
+        """
+        newest, twin = identity_ids[0], entries.get(identity_ids[0])
+        older = [entries[key] for key in identity_ids[1:] if key in entries]
+        if len({entry.user_key for entry in (*older, *([twin] if twin else ()))}) > 1:
+            return None
+        writes: list[Write] = [
+            Update(self.path(entry.pk), {"twin": newest}, last_update_time=entry.update_time)
+            for entry in older
+            if entry.twin != newest
+        ]
+        if older and twin is None:
+            writes.append(self._twin_of(older[0], newest))
+        return writes
+
+    def _twin_of(self, entry: Identity, identity_id: str) -> Create:
         twin = Identity(
             id=identity_id,
-            user_key=identity.user_key,
-            kind=identity.kind,
+            user_key=entry.user_key,
+            kind=entry.kind,
             pepper_version=pepper_version(identity_id),
-            twin=identity.pk,
-            evidence=identity.evidence,
-            created_at=identity.created_at,
+            twin=entry.pk,
+            evidence=entry.evidence,
+            created_at=entry.created_at,
         )
         return Create(self.path(identity_id), twin.to_document())
-
-    def name_twin(self, identity: Identity, identity_id: str) -> Update:
-        """The write that tells an entry of its twin. It changes the entry: of this and a merge or an erasure at the same
-        time, which change it too, one fails and reads again.
-        """
-        return Update(self.path(identity.pk), {"twin": identity_id}, last_update_time=identity.update_time)
 
     def pepper_versions(self) -> list[int]:
         """Those that entries were made under, the lowest first."""
@@ -205,6 +221,10 @@ class UserProfileStore:
         query = Query(UserProfile.collection, where=where, limit=limit)
         return [snapshot.id for snapshot in get_store().query(query)]
 
+    def find_by_candidate(self, user_key: str) -> list[str]:
+        """The keys of those in whose profile this customer is noted as perhaps the same person."""
+        return self._keys((("merge_candidates", "array-contains", user_key),), CANDIDATES_MAX)
+
     # --- history ------------------------------------------------------------------------------------------------------
     def create_change(self, user_key: str, change: ProfileChange) -> Create:
         """The write that adds to the profile's history, for somebody else's commit."""
@@ -229,6 +249,19 @@ class MergeStore:
     @staticmethod
     def path(merge_id: str) -> str:
         return f"{Merge.collection}/{merge_id}"
+
+    def find(self, merge_id: str) -> Merge | None:
+        path = self.path(merge_id)
+        snapshot = get_store().get_many([path]).get(path)
+        return Merge.from_snapshot(snapshot) if snapshot else None
+
+    def create(self, merge: Merge) -> Create:
+        """The write that notes the merge, for the commit that makes it."""
+        return Create(self.path(merge.pk), merge.to_document())
+
+    def mark_undone(self, merge: Merge, *, by: str, at: datetime) -> Update:
+        """The write that notes, in a merge as it was read, that it was undone."""
+        return Update(self.path(merge.pk), {"undone_by": by, "undone_at": at}, last_update_time=merge.update_time)
 
     def find_active(self, *, source: str) -> Merge | None:
         """The merge that this customer went into, unless it was undone."""

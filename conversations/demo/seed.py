@@ -251,7 +251,7 @@ class Player:
 
     def _be_answered(self) -> None:
         before = len(self.client.sent)
-        while (next_at := process(user_key=self.user_key, client=self.client)) is not None:  # type: ignore[arg-type]
+        while (next_at := process(user_key=self.user_key, client=self.client).at) is not None:  # type: ignore[arg-type]
             self.clock.now = max(next_at, self.clock.now + timedelta(seconds=1))
         statuses = [status for sent in self.client.sent[before:] for status in self._statuses(sent)]
         if statuses:

@@ -17,6 +17,7 @@ from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
 from conversations.services.commits import LOST_RACE, header_writes, jitter, profile_in
+from conversations.services.moving import Departed
 from conversations.stores import ConversationStore, Loaded, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
 from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendResult, WhatsAppOutboundClient
@@ -46,15 +47,21 @@ class Run:
     client: WhatsAppOutboundClient
     posted: set[str] = field(default_factory=set)
     tries: int = 0  # which try of the conversation's turn this is; 0 while there is none
+    moved_to: set[str] = field(default_factory=set)  # whom messages went to that stood in a wrong place
     met_existing: bool = False  # a commit of this run met a document in its place: perhaps the next audit event's
 
     @property
     def patience(self) -> outbox.Patience:
         return outbox.Patience(stale=settings.OUTBOX_STALE_SECONDS, unknown=settings.OUTBOX_UNKNOWN_SECONDS)
 
-    def load(self, others: Sequence[str]) -> Loaded:
-        """As `stores.load`; after a conflict the chain's end is read too, and counts where the header is behind it."""
+    def load(self, others: Sequence[str], *, follow: bool = True) -> Loaded:
+        """As `stores.load`; after a conflict the chain's end is read too, and counts where the header is behind it.
+
+        Raises `Departed` where the customer was erased, and with `follow` also where they were merged into another.
+        """
         loaded = load(self.user_key, others)
+        if loaded.is_erased or (follow and loaded.header and loaded.header.merged_into):
+            raise Departed(loaded)
         if self.met_existing and loaded.header:
             tail = AuditLogStore().tail(loaded.header.conversation_id)
             if tail.seq > Head.from_document(loaded.header.conversation_id, loaded.header.audit_head).seq:
@@ -80,7 +87,7 @@ def work_outbox(run: Run) -> datetime | None:
         if not waiting:
             return None
         message, *others = waiting
-        loaded = run.load([profiles.path(run.user_key)])
+        loaded = run.load([profiles.path(run.user_key)], follow=False)  # what is on its way is not said twice
         if loaded.header is None:  # an outbound message without conversation: nothing to fence it with
             alert("outbox_without_header", message_key=message.pk)
             return None
@@ -220,7 +227,7 @@ def _record_not_sent(run: Run, message: Message, step: outbox.Settle) -> bool:
     path = conversations.message_path(run.user_key, message.pk)
     for race in range(RECORD_TRIES):
         try:
-            loaded = run.load([path])
+            loaded = run.load([path], follow=False)
             stored = loaded.snapshots.get(path)
             if loaded.header is None or stored is None or not _is_ours(run, Message.from_snapshot(stored)):
                 return True  # an earlier try was applied after all, or it was taken from us

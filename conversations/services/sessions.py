@@ -1,6 +1,7 @@
 """Sessions at the edges. A turn applies the same rules in its own commit."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -51,7 +52,12 @@ class SessionManager:
         header = loaded.header
         current = loaded.snapshots.get(self._sessions.path(session.pk))
         waiting = self._conversations.open_items(session.user_key, limit=OPEN_ITEMS_MAX)
-        if header is None or current is None or any(item.state == MessageState.RECEIVED for item in waiting):
+        if (
+            header is None
+            or loaded.is_erased
+            or current is None
+            or any(item.state == MessageState.RECEIVED for item in waiting)
+        ):
             return False
         turn_id = digest("timeout", session.pk)
         plan = plan_timeout(
@@ -63,6 +69,8 @@ class SessionManager:
         )
         if not plan.sessions:
             return False
+        if header.merged_into:  # they go on with whom they were merged into: here nobody speaks to them any more
+            plan = replace(plan, replies=())
         replies = reply_messages(
             header,
             plan,

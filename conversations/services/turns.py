@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -16,9 +16,10 @@ from ai.models import Classification
 from ai.orchestrator import AIOrchestrator
 from ai.responses import ClassificationContext
 from ai.stores import ClassificationStore
+from audit import Event, EventType, event_id
 from conversations.hearing import typed_text
 from conversations.intents import IntentQueue
-from conversations.models import TAP_KINDS, Conversation, Direction, Message, MessageState, Session
+from conversations.models import TAP_KINDS, Actor, Conversation, Direction, Message, MessageState, Session
 from conversations.outbox import SUPERSEDED, gives_way, is_echo, window_is_open
 from conversations.pacing import wait_before_send
 from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
@@ -35,12 +36,13 @@ from conversations.services.commits import (
     senders_of,
 )
 from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, work_outbox
+from conversations.services.moving import Departed, move_items
 from conversations.services.takeover import handoff_given_back, take_over
 from conversations.stores import ConversationStore, Loaded, SessionStore
 from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
-from profiles.identifiers import Sender
+from profiles.identifiers import NUMBER_CHANGE, Sender
 from profiles.models import UserProfile
-from profiles.services.learning import learn_from_senders, paths_to_attach, profiles, revealed
+from profiles.services.learning import fields_renewed, learn_from_senders, paths_to_attach, profiles, revealed
 from pyloto.documents import DELETE_FIELD, AlreadyExists, Update, Write, get_store
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert
@@ -64,8 +66,18 @@ class TooManyRaces(TransientError):
     """Others kept changing the conversation, or the store kept failing: the sweeper rings again."""
 
 
-def process(*, user_key: str, client: WhatsAppOutboundClient) -> datetime | None:
-    """Do all that a conversation waits for; return when there will be more to do, None when nothing waits.
+class Next(NamedTuple):
+    """What is left after a run: `at` is when there will be more to do here, None when nothing waits.
+
+    `ring` holds the customers to whom messages were moved: workers should look after them now.
+    """
+
+    at: datetime | None
+    ring: frozenset[str]
+
+
+def process(*, user_key: str, client: WhatsAppOutboundClient) -> Next:
+    """Do all that a conversation waits for.
 
     After any failed commit the state is read again: what is found there, and the `attempt` on it, tell what was done.
     """
@@ -82,7 +94,7 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> datetime | None
             time.sleep(jitter(race))
         else:
             run.turn_ended()  # its commit was applied, where only the answer was lost
-            return next_at
+            return Next(next_at, frozenset(run.moved_to))
     run.turn_ended()  # nothing is wrong with the turn: this try does not count
     raise TooManyRaces("the conversation kept changing")
 
@@ -90,6 +102,21 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> datetime | None
 def _process_once(run: Run, *, first: bool) -> datetime | None:
     now = timezone.now()
     items = conversations.open_items(run.user_key, limit=OPEN_ITEMS_MAX)
+    try:
+        return _serve(run, items, now=now, first=first)
+    except Departed as departed:
+        return _leave(run, items, departed.loaded, now=now)
+
+
+def _leave(run: Run, items: list[Message], loaded: Loaded, *, now: datetime) -> datetime | None:
+    """Their customer is another one by now. What a merged one was still to be sent is sent, or cancelled."""
+    moved_to = move_items(items, loaded, now=now)
+    run.moved_to |= moved_to
+    outbox_at = None if loaded.is_erased else work_outbox(run)
+    return now if moved_to and len(items) == OPEN_ITEMS_MAX else outbox_at
+
+
+def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> datetime | None:
     inbound = sorted((item for item in items if item.direction == Direction.IN), key=lambda item: item.seq)
     if echoes := [item for item in items if is_echo(item)]:
         take_over(run, echoes, now=now)
@@ -256,7 +283,10 @@ def _writes(
         attempt=run.attempt,
         now=context.now,
         correlation_id=correlation_id,
-        events=[event for _, events in (*cancelled, *given_back) for event in events],
+        events=[
+            *(event for _, events in (*cancelled, *given_back) for event in events),
+            *_number_change(run, context, turn_id, correlation_id),
+        ],
     )
     writes += [update for update, _ in (*cancelled, *given_back)]
     writes += learn_from_senders(
@@ -282,13 +312,31 @@ def _writes(
     return writes
 
 
+def _number_change(run: Run, context: Context, turn_id: str, correlation_id: str) -> list[Event]:
+    """What WhatsApp told us, and the profile takes over: the names of the fields."""
+    fields = fields_renewed(run.user_key, context.senders, identities_in(context.loaded))
+    if not fields:
+        return []
+    return [
+        Event(
+            event_id(turn_id, "number_change"),
+            EventType.PROFILE_UPDATED,
+            Actor.USER.value,
+            context.now,
+            metadata={"fields": fields, "evidence": NUMBER_CHANGE},
+            correlation_id=correlation_id,
+        )
+    ]
+
+
 def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
     """The header's bookkeeping: what the list of conversations shows and the claims check."""
     header, newest, replies = context.header, context.messages[-1], plan.replies
-    last_user_at = max(message.timestamp for message in context.messages)
+    # WhatsApp's own notices open no window for replies.
+    written_at = [message.timestamp for message in context.messages if message.type != "system"]
     return {
         "phone_number_id": newest.phone_number_id,
-        "last_user_at": max(last_user_at, header.last_user_at or last_user_at),
+        "last_user_at": max([*written_at, *filter(None, [header.last_user_at])], default=None),
         "last_message_at": context.now if replies else newest.received_at,
         "last_message_preview": preview_of(replies[-1].text if replies else newest.text, newest.type),
         "unread": header.unread + len(context.messages),
@@ -297,8 +345,9 @@ def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
 
 def _recipient(context: Context) -> Recipient:
     """Where the newest message came from; it is what WhatsApp last knew the customer by."""
-    wa_id = next((sender.wa_id for sender in reversed(context.senders) if sender.wa_id), "")
-    bsuid = next((sender.bsuid for sender in reversed(context.senders) if sender.bsuid), "")
+    senders = [sender.renewed() for sender in reversed(context.senders)]
+    wa_id = next((sender.wa_id for sender in senders if sender.wa_id), "")
+    bsuid = next((sender.bsuid for sender in senders if sender.bsuid), "")
     return Recipient(
         wa_id=wa_id or revealed(context.profile, "wa_id"), bsuid=bsuid or revealed(context.profile, "bsuid")
     )

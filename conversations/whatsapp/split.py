@@ -6,7 +6,7 @@ Source of the shapes: WhatsApp Cloud API, webhook components reference.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -168,13 +168,9 @@ def _message(item: Any, number: str, contacts: Mapping[str, Sender]) -> InboundM
     message = _Message.model_validate(item)
     wa_id, bsuid = _wa_id(item, "from"), _user_id(item, "from_user_id")
     known = contacts.get(bsuid) or contacts.get(wa_id) or Sender()
-    sender = Sender(
-        wa_id=wa_id or known.wa_id,
-        bsuid=bsuid or known.bsuid,
-        username=known.username,
-        name=known.name,
-        **(_new_ids(_map(item, "system")) if message.type == "system" else {}),
-    )
+    sender = Sender(wa_id=wa_id or known.wa_id, bsuid=bsuid or known.bsuid, username=known.username, name=known.name)
+    if message.type == "system":
+        sender = _with_new_ids(sender, _map(item, "system"))
     if not sender.identifiers():
         raise ValueError("no sender")
     context = _context(item)
@@ -183,11 +179,12 @@ def _message(item: Any, number: str, contacts: Mapping[str, Sender]) -> InboundM
     return _inbound(message, item, number, sender, context)
 
 
-def _new_ids(own: Mapping[str, Any]) -> dict[str, str]:
-    """What the customer is known by from now on, where a `system` message says so; the older form has `new_wa_id`."""
+def _with_new_ids(sender: Sender, own: Mapping[str, Any]) -> Sender:
+    """With what the customer is known by from now on, where a notice of WhatsApp says so; old ones say `new_wa_id`."""
     if _text(own, "type") not in CHANGES:
-        return {}
-    return {"new_wa_id": _wa_id(own, "new_wa_id") or _wa_id(own, "wa_id"), "new_bsuid": _user_id(own, "user_id")}
+        return sender
+    new_wa_id, new_bsuid = _wa_id(own, "new_wa_id") or _wa_id(own, "wa_id"), _user_id(own, "user_id")
+    return replace(sender, new_wa_id=new_wa_id, new_bsuid=new_bsuid)
 
 
 def _echo(item: Any, number: str) -> InboundMessage:

@@ -10,7 +10,7 @@ from profiles.identifiers import NUMBER_CHANGE, Attachment, Sender, to_attach
 from profiles.models import Identity, UserProfile
 from profiles.services.history import changes_written
 from profiles.stores import IdentityStore, UserProfileStore
-from pyloto.documents import Create, Write
+from pyloto.documents import Write
 
 identities = IdentityStore()
 profiles = UserProfileStore()
@@ -42,19 +42,22 @@ def learn_from_senders(
     return [*entries, *_profile_writes(user_key, profile, known_by, learnt, candidates, now)]
 
 
-def _new_entries(
-    user_key: str, senders: Sequence[Sender], existing: dict[str, Identity], now: datetime
-) -> list[Create]:
-    """Under every pepper at once, so that processes with another ring meet them; none where one exists."""
+def _new_entries(user_key: str, senders: Sequence[Sender], existing: dict[str, Identity], now: datetime) -> list[Write]:
+    """Under every pepper at once, so that processes with another ring meet them.
+
+    An identifier that has an entry under an older pepper alone gets its twin under the newest.
+    """
     wanted = {attachment.ids: attachment for sender in senders for attachment in to_attach(sender)}
-    return [
-        write
-        for ids, attachment in wanted.items()
-        if not any(key in existing for key in ids)
-        for write in identities.new(
-            identity_ids=ids, user_key=user_key, kind=attachment.kind, evidence=attachment.evidence, now=now
-        )
-    ]
+    writes: list[Write] = []
+    for ids, attachment in wanted.items():
+        owners = {existing[key].user_key for key in ids if key in existing}
+        if not owners:
+            writes += identities.new(
+                identity_ids=ids, user_key=user_key, kind=attachment.kind, evidence=attachment.evidence, now=now
+            )
+        elif owners == {user_key}:
+            writes += identities.pair(ids, existing) or ()
+    return writes
 
 
 def _owners_of_others(
@@ -77,6 +80,12 @@ def _renewed(user_key: str, sender: Sender, existing: dict[str, Identity]) -> Se
         new_wa_id="" if Identity.Kind.PHONE in foreign else sender.new_wa_id,
         new_bsuid="" if Identity.Kind.BSUID in foreign else sender.new_bsuid,
     ).renewed()
+
+
+def fields_renewed(user_key: str, senders: Sequence[Sender], existing: dict[str, Identity]) -> list[str]:
+    """The names of the profile's fields that a number change gives new values."""
+    pairs = [(sender, _renewed(user_key, sender, existing)) for sender in senders]
+    return [name for name in ENCRYPTED if any(getattr(old, name) != getattr(new, name) for old, new in pairs)]
 
 
 def _owner(attachment: Attachment, existing: dict[str, Identity]) -> str:

@@ -70,7 +70,7 @@ class Customer:
     # --- what the worker does -----------------------------------------------------------------------------------------
     def is_served(self) -> datetime | None:
         """One run of a worker; returns when there will be more to do."""
-        return process(user_key=self.user_key, client=self.outside)  # type: ignore[arg-type]
+        return process(user_key=self.user_key, client=self.outside).at  # type: ignore[arg-type]
 
     def is_served_after(self, clock: Any, wait: timedelta) -> datetime | None:
         clock.shift(wait)
