@@ -3,17 +3,391 @@
 
 It needs Python 3.11 and `cryptography`; `orjson`, where it is installed, makes it faster. Pyloto itself verifies with
 these very functions: there is no second implementation.
+
+    python verify_trail.py TRAIL.json --pubkey KEY [--checkpoints DIRECTORY] [--json]
+
+checks the JSON report of a conversation or of a period, with the public key alone. The report:
+
+    {"conversation_id": "...",
+     "events": [{"seq": 1, "timestamp": "2026-01-02T03:04:05.000678+00:00", ..., all fields as they are stored}],
+     "checkpoints": [{"note": "the signed text", "leaf_index": 17, "proof": ["hash in hex", ...],
+                      "leaf": {"conversation_id": "...", "seq": 1, "hash": "..."}}]}
+
+A part of a chain has `"after": {"seq": 7, "hash": "..."}`, the head before its first event. Several chains stand in
+`{"trails": [{the above}, ...]}`. Other keys are for people, and are not looked at.
+
+Exit statuses: 0 intact, 2 could not be verified, else that of the gravest problem: see `ProblemKind`.
 """
 
+import argparse
 import base64
 import binascii
 import hashlib
+import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+try:
+    import orjson
+except ImportError:  # slower, and no less strict
+    HAS_ORJSON = False
+else:
+    HAS_ORJSON = True
+
+PROBLEMS_MAX = 1000  # kept for the report
+
+
+class ProblemKind(StrEnum):
+    """What can be wrong, with the exit status that it ends in: the higher, the graver."""
+
+    status: int
+    label: str
+
+    def __new__(cls, name: str, status: int, label: str) -> Self:
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.status = status
+        kind.label = label
+        return kind
+
+    # Seen in the chain itself
+    BROKEN_LINK = "BROKEN_LINK", 10, "elo quebrado"
+    MALFORMED = "MALFORMED", 11, "malformado"
+    EDITED = "EDITED", 12, "alterado"
+    GAP = "GAP", 13, "lacuna"
+    OUT_OF_ORDER = "OUT_OF_ORDER", 14, "fora de ordem ou repetido"
+    FOREIGN = "FOREIGN", 15, "de outra cadeia"
+    MISSING = "MISSING", 20, "cadeia inexistente"
+    # Seen with the heads that the signed log observed
+    TRUNCATED = "TRUNCATED", 21, "final da cadeia removido"
+    DELETED = "DELETED", 22, "cadeia removida"
+    REWRITTEN = "REWRITTEN", 23, "cadeia reescrita"
+    # Seen in the log
+    LOG_DAMAGED = "LOG_DAMAGED", 30, "registro de verificação danificado"
+    LOG_FORGED = "LOG_FORGED", 31, "ponto de verificação sem assinatura válida"
+    LOG_ROLLED_BACK = "LOG_ROLLED_BACK", 32, "registro de verificação encurtado ou reescrito"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that a trail as we write it never shows. `detail` names fields and numbers, never values.
+
+    A problem of the log has no conversation and no number.
+    """
+
+    conversation_id: str | None
+    seq: int | None
+    kind: ProblemKind
+    detail: str
+
+
+@dataclass
+class Report:
+    """What a verification found."""
+
+    chains: int = 0
+    events: int = 0
+    problem_count: int = 0
+    status: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.problem_count == 0
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Of very many problems the first ones are kept, and each that is graver than all before."""
+        for problem in problems:
+            if len(self.problems) < PROBLEMS_MAX or problem.kind.status > self.status:
+                self.problems.append(problem)
+            self.problem_count += 1
+            self.status = max(self.status, problem.kind.status)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "ok": self.ok,
+                "chains": self.chains,
+                "events": self.events,
+                "problems": [
+                    {"conversation_id": p.conversation_id, "seq": p.seq, "kind": p.kind.value, "detail": p.detail}
+                    for p in self.problems
+                ],
+            }
+        )
+
+    def to_text(self) -> str:
+        lines = [_described(problem) for problem in self.problems]
+        if hidden := self.problem_count - len(self.problems):
+            lines.append(f"... and {hidden} more problems")
+        verdict = "ok" if self.ok else f"{self.problem_count} problems"
+        return "\n".join([*lines, f"{self.chains} chains, {self.events} events: {verdict}"])
+
+
+def _described(problem: Problem) -> str:
+    place = "log" if problem.conversation_id is None else f"{problem.conversation_id} seq {problem.seq}"
+    return f"{place}: {problem.kind.value}, {problem.detail}"
+
+
+# --- The chain --------------------------------------------------------------------------------------------------------
+#
+#     current_hash = SHA-256(domain tag ‖ previous_hash ‖ canonical)
+#
+# `canonical` is the JSON that was hashed, stored byte for byte: a later change of how Python writes JSON breaks nothing.
+
+EVENT_TAG = b"pyloto.audit.event.v1\0"
+GENESIS_TAG = b"pyloto.audit.genesis.v1\0"
+
+HASH = re.compile(r"[0-9a-f]{64}")
+CHAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+HASHED_FIELDS = {
+    "conversation_id": str,
+    "seq": int,
+    "event_id": str,
+    "event_type": str,
+    "actor": str,
+    "timestamp": datetime,
+    "changes": dict,
+    "metadata": dict,
+    "correlation_id": str,
+}
+CHAIN_FIELDS = {"canonical", "previous_hash", "current_hash"}
+BATCH = 100  # events that are checked together; what is held in memory
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a chain: the number and the hash of its last event."""
+
+    conversation_id: str
+    seq: int
+    hash: str
+
+    @classmethod
+    def genesis(cls, conversation_id: str) -> Self:
+        """The head of a chain without events. Raises `ValueError` for an id that could not stand in a document id."""
+        if not CHAIN_ID.fullmatch(conversation_id):
+            raise ValueError("A chain's id has 1 to 64 letters, digits, '-' or '_'")
+        return cls(conversation_id, 0, hashlib.sha256(GENESIS_TAG + conversation_id.encode()).hexdigest())
+
+    @classmethod
+    def from_document(cls, conversation_id: str, document: Mapping[str, Any]) -> Self:
+        """Out of a header's `audit_head` {"seq", "hash"}; an empty one is a chain without events."""
+        if not document:
+            return cls.genesis(conversation_id)
+        return cls(conversation_id, document["seq"], document["hash"])
+
+    def to_document(self) -> dict[str, Any]:
+        return {"seq": self.seq, "hash": self.hash}
+
+
+def document_id(conversation_id: str, seq: int) -> str:
+    """The ids of one chain sort as its events do, and no other chain's stand between them."""
+    return f"{conversation_id}-{seq:012d}"
+
+
+def canonical_json(fields: Mapping[str, Any]) -> str:
+    """Sorted keys, no spaces, times in UTC with microseconds. Raises `TypeError`, `ValueError` for what is not JSON."""
+    plain = {**fields, "timestamp": fields["timestamp"].astimezone(UTC).isoformat(timespec="microseconds")}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text.encode()  # lone surrogates raise UnicodeEncodeError, a ValueError
+    return text
+
+
+def chain_hash(previous_hash: str, canonical: str) -> str:
+    return hashlib.sha256(EVENT_TAG + bytes.fromhex(previous_hash) + canonical.encode()).hexdigest()
+
+
+def verify(
+    conversation_id: str,
+    events: Iterable[Mapping[str, Any]],
+    *,
+    after: Head | None = None,
+    observed: Iterable[tuple[int, str]] = (),
+) -> list[Problem]:
+    """Everything that `find_problems` finds."""
+    return list(find_problems(conversation_id, events, after=after, observed=observed))
+
+
+def find_problems(
+    conversation_id: str,
+    events: Iterable[Mapping[str, Any]],
+    *,
+    after: Head | None = None,
+    observed: Iterable[tuple[int, str]] = (),
+) -> Iterator[Problem]:
+    """What is wrong with a chain, read once from its first event on; memory does not grow with its length.
+
+    After a problem the check goes on from what the event itself claims, so that one edit is not reported for all that
+    follows. An event may carry its document's id as "id"; then that is checked too.
+
+    `after` is the head before the first event, where only a part of the chain is given. `observed` are the (seq, hash)
+    of this chain that the signed log holds, by seq.
+    """
+    if not CHAIN_ID.fullmatch(conversation_id):
+        yield Problem(conversation_id, None, ProblemKind.MALFORMED, "não é o nome de uma cadeia")
+        return
+    start = head = after or Head.genesis(conversation_id)
+    heads = _ObservedOfChain(observed)
+    yield from heads.compare(head)
+    stream = iter(events)
+    while batch := list(islice(stream, BATCH)):
+        if hashes := _hashes_if_sound(head, batch):
+            first = head.seq + 1
+            head = Head(conversation_id, head.seq + len(hashes), hashes[-1])
+            yield from heads.compare(head, {first + place: value for place, value in enumerate(hashes)})
+            continue
+        for event in batch:
+            found, head = _check(head, event)
+            for kind, detail in found:
+                yield Problem(conversation_id, _seq_of(event), kind, detail)
+            yield from heads.compare(head)
+    if (last := heads.last()) is not None:
+        kind = ProblemKind.DELETED if head is start else ProblemKind.TRUNCATED
+        yield Problem(conversation_id, last, kind, f"o registro viu até o nº {last}; a cadeia acaba no nº {head.seq}")
+
+
+class _ObservedOfChain:
+    """The heads of one chain that the log observed, as they are reached."""
+
+    def __init__(self, observed: Iterable[tuple[int, str]]) -> None:
+        self._rest = iter(observed)
+        self._next = next(self._rest, None)
+
+    def compare(self, head: Head, hashes: Mapping[int, str] | None = None) -> Iterator[Problem]:
+        """What does not fit the events up to this head. A number that was passed over is a problem of the chain's own."""
+        hashes = {head.seq: head.hash} if hashes is None else hashes
+        while self._next is not None and self._next[0] <= head.seq:
+            seq, expected = self._next
+            if hashes.get(seq, expected) != expected:
+                detail = "o registro viu outro hash neste número"
+                yield Problem(head.conversation_id, seq, ProblemKind.REWRITTEN, detail)
+            self._next = next(self._rest, None)
+
+    def last(self) -> int | None:
+        """The highest number that was not reached."""
+        last = None
+        while self._next is not None:
+            last = self._next[0]
+            self._next = next(self._rest, None)
+        return last
+
+
+def _hashes_if_sound(head: Head, batch: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """The hashes of events that follow the head exactly as they should; None where anything looks different.
+
+    Says nothing that `_check` would not say of each event, only faster. What it cannot judge (an integer of more than
+    64 bits, a time without microseconds) it leaves to `_check`.
+    """
+    try:
+        hashes = [event["current_hash"] for event in batch]
+        return hashes if HAS_ORJSON and _is_sound(head, batch, hashes) else None
+    except (AttributeError, KeyError, TypeError, ValueError):  # a field is missing, or of another type
+        return None
+
+
+def _is_sound(head: Head, batch: Sequence[Mapping[str, Any]], hashes: list[str]) -> bool:
+    numbers = range(head.seq + 1, head.seq + 1 + len(batch))
+    times = [event["timestamp"] for event in batch]
+    contents = [event["changes"] for event in batch] + [event["metadata"] for event in batch]
+    if set(map(type, times)) != {datetime} or set(map(type, contents)) != {dict}:
+        return False
+    # The times all at once, and then none are allowed within: JSON has no times, orjson would write them as text.
+    time_texts = orjson.dumps(times).decode()[2:-2].split('","')
+    fields = [
+        {  # sorted; an f-string makes text of what is none, which reads differently in JSON
+            "actor": f"{event['actor']}",
+            "changes": event["changes"],
+            "conversation_id": head.conversation_id,
+            "correlation_id": f"{event['correlation_id']}",
+            "event_id": f"{event['event_id']}",
+            "event_type": f"{event['event_type']}",
+            "metadata": event["metadata"],
+            "seq": seq,
+            "timestamp": time_text,
+        }
+        for event, seq, time_text in zip(batch, numbers, time_texts, strict=True)
+    ]
+    canonical = [event["canonical"] for event in batch]
+    hashed = f"[{','.join(canonical)}]".encode()
+    if orjson.dumps(fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME) != hashed:
+        return False
+    if b"null" in hashed:  # orjson writes NaN like this too
+        json.dumps(contents, allow_nan=False)
+    digest = bytes.fromhex(head.hash)
+    digests = [digest := hashlib.sha256(EVENT_TAG + digest + text.encode()).digest() for text in canonical]
+    seqs = [event["seq"] for event in batch]
+    with_id = "id" in batch[0]
+    return (
+        "".join(hashes) == b"".join(digests).hex()
+        and [event["previous_hash"] for event in batch] == [head.hash, *hashes[:-1]]
+        and {event["conversation_id"] for event in batch} == {head.conversation_id}
+        and seqs == list(numbers)
+        and set(map(type, seqs)) == {int}
+        and set(map(len, batch)) == {len(HASHED_FIELDS) + len(CHAIN_FIELDS) + with_id}
+        and (not with_id or [event["id"] for event in batch] == [document_id(head.conversation_id, n) for n in numbers])
+    )
+
+
+def _check(head: Head, event: Mapping[str, Any]) -> tuple[list[tuple[ProblemKind, str]], Head]:
+    malformed = _malformed(event)
+    if malformed:  # nothing else can be said about it; the next event is expected as if this one had been right
+        claimed = event.get("current_hash")
+        known = isinstance(claimed, str) and HASH.fullmatch(claimed)
+        return [(ProblemKind.MALFORMED, malformed)], Head(
+            head.conversation_id, head.seq + 1, str(claimed) if known else head.hash
+        )
+    seq = event["seq"]
+    found = []
+    if event["conversation_id"] != head.conversation_id:
+        found.append((ProblemKind.FOREIGN, "conversation_id é o de outra cadeia"))
+    elif "id" in event and event["id"] != document_id(head.conversation_id, seq):
+        found.append((ProblemKind.OUT_OF_ORDER, "o id do documento não é o do número"))
+    if seq > head.seq + 1:
+        found.append((ProblemKind.GAP, f"faltam {seq - head.seq - 1} eventos antes dele"))
+    elif seq < head.seq + 1:
+        found.append((ProblemKind.OUT_OF_ORDER, f"esperado era o nº {head.seq + 1}"))
+    if event["previous_hash"] != head.hash:
+        found.append((ProblemKind.BROKEN_LINK, "previous_hash não é o hash do evento anterior"))
+    if event["current_hash"] != chain_hash(event["previous_hash"], event["canonical"]):
+        found.append((ProblemKind.EDITED, "current_hash não é o hash do que está gravado"))
+    if canonical_json({name: event[name] for name in HASHED_FIELDS}) != event["canonical"]:
+        found.append((ProblemKind.EDITED, "os campos não são os que entraram no hash"))
+    return found, Head(head.conversation_id, max(seq, head.seq), event["current_hash"])
+
+
+def _malformed(event: Mapping[str, Any]) -> str:
+    """Why the event cannot be an event at all; empty when it can."""
+    for name, kind in (HASHED_FIELDS | dict.fromkeys(CHAIN_FIELDS, str)).items():
+        if not isinstance(event.get(name), kind) or isinstance(event.get(name), bool):
+            return f"{name} falta ou é de outro tipo"
+    if unknown := event.keys() - HASHED_FIELDS.keys() - CHAIN_FIELDS - {"id"}:
+        return f"{len(unknown)} campos que um evento não tem"
+    if not (HASH.fullmatch(event["previous_hash"]) and HASH.fullmatch(event["current_hash"])):
+        return "um hash não tem 64 dígitos hexadecimais"
+    try:
+        canonical_json({name: event[name] for name in HASHED_FIELDS})
+        event["canonical"].encode()
+    except (TypeError, ValueError):
+        return "um campo tem o que não cabe em JSON"
+    return ""
+
+
+def _seq_of(event: Mapping[str, Any]) -> int | None:
+    seq = event.get("seq")
+    return seq if isinstance(seq, int) else None
+
 
 # --- The Merkle tree of RFC 6962 --------------------------------------------------------------------------------------
 
@@ -169,26 +543,26 @@ def parse_vkey(text: str) -> VerifierKey:
     key_hash, _, encoded = rest.partition("+")
     key = _base64(encoded)
     if not NAME.fullmatch(name) or key[:1] != ED25519 or len(key) != 1 + HASH_BYTES:
-        raise NoteError("Not the verifier key of an Ed25519 signer")
+        raise NoteError("não é uma chave pública Ed25519")
     found = VerifierKey(name, key[1:])
     if key_hash != found.key_hash.hex():
-        raise NoteError("The verifier key does not fit its own hash")
+        raise NoteError("a chave pública não confere com o próprio hash")
     return found
 
 
 def parse_note(text: str) -> Note:
     """Read a signed checkpoint without verifying it. Raises `NoteError` for anything that is not exactly one."""
     if CONTROL.search(text):
-        raise NoteError("A note holds no control characters")
+        raise NoteError("uma nota não tem caracteres de controle")
     signed, separator, signature_lines = text.rpartition("\n\n")
     if not separator or not signature_lines.endswith("\n"):
-        raise NoteError("A note has a text, an empty line and signatures")
+        raise NoteError("uma nota tem texto, linha vazia e assinaturas")
     lines = signed.split("\n")
     if len(lines) < 3 or "" in lines or not SIZE.fullmatch(lines[1]):
-        raise NoteError("A checkpoint has an origin, a size and a root")
+        raise NoteError("um ponto de verificação tem origem, tamanho e raiz")
     origin, size, root, *extensions = lines
     if len(_base64(root)) != HASH_BYTES:
-        raise NoteError("The root is no SHA-256 hash")
+        raise NoteError("a raiz não é um hash SHA-256")
     return Note(
         text=signed + "\n",
         origin=origin,
@@ -207,23 +581,37 @@ def verify_note(text: str, vkey: str | VerifierKey) -> Note:
     key = parse_vkey(vkey) if isinstance(vkey, str) else vkey
     note = parse_note(text)
     if note.origin != key.name:
-        raise NoteError("The checkpoint is one of another log")
+        raise NoteError("o ponto de verificação é de outro registro")
     ours = [s for s in note.signatures if (s.name, s.key_hash) == (key.name, key.key_hash)]
     if not ours:
-        raise NoteError("The checkpoint is not signed by this key")
+        raise NoteError("o ponto de verificação não foi assinado por esta chave")
     try:
         for each in ours:
             Ed25519PublicKey.from_public_bytes(key.public_key).verify(each.signature, note.text.encode())
     except (InvalidSignature, ValueError) as exc:
-        raise NoteError("The checkpoint's signature is wrong") from exc
+        raise NoteError("a assinatura do ponto de verificação é falsa") from exc
     return note
+
+
+def verify_by_one_of(text: str, keys: Sequence[VerifierKey]) -> Note:
+    """The checkpoint that one of the keys signed: after a change of the key the older ones remain. Raises `NoteError`."""
+    signers = {signature.key_hash for signature in parse_note(text).signatures}
+    return verify_note(text, next((key for key in keys if key.key_hash in signers), keys[0]))
+
+
+def parse_keys(text: str) -> list[VerifierKey]:
+    """The keys of a file, one a line. Raises `NoteError`."""
+    keys = [parse_vkey(line) for line in text.splitlines() if line.strip()]
+    if not keys:
+        raise NoteError("não há chave pública no arquivo")
+    return keys
 
 
 def _parse_signature(line: str) -> Signature:
     match = SIGNATURE_LINE.fullmatch(line)
     decoded = _base64(match[2]) if match else b""
     if match is None or len(decoded) <= 4:
-        raise NoteError("Not the line of a signature")
+        raise NoteError("não é uma linha de assinatura")
     return Signature(match[1], decoded[:4], decoded[4:])
 
 
@@ -232,7 +620,274 @@ def _base64(text: str) -> bytes:
     try:
         decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise NoteError("Not base64") from exc
+        raise NoteError("não é base64") from exc
     if base64.b64encode(decoded).decode() != text:
-        raise NoteError("Not canonical base64")
+        raise NoteError("não é base64 canônico")
     return decoded
+
+
+# --- The log of observed heads: numbered checkpoints, each two files ----------------------------------------------------
+#
+#     00000007.leaves   the heads that were new, one leaf a line
+#     00000007.note     the signed root over the leaves of 1 to 7
+
+LEAF = re.compile(rb'{"conversation_id":"([A-Za-z0-9_-]{1,64})","hash":"([0-9a-f]{64})","seq":([1-9][0-9]{0,11})}')
+LOG_FILE = re.compile(r"([0-9]{8})\.(leaves|note)")
+
+
+@dataclass(frozen=True)
+class CheckpointFiles:
+    """What is there of one checkpoint; None for a file that is missing. `leaves` are lines, each with its line end."""
+
+    number: int
+    leaves: Iterable[bytes] | None
+    note: str | None
+
+
+class ObservedHeads:
+    """The heads that a log holds, in a temporary database on disk: memory does not grow with them."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute(
+            "CREATE TABLE heads (chain TEXT, seq INTEGER, hash TEXT, leaf INTEGER, PRIMARY KEY (chain, seq, hash))"
+            " WITHOUT ROWID"
+        )
+        self._db.execute("CREATE TABLE found (chain TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def add(self, leaf: int, head: Head) -> None:
+        row = (head.conversation_id, head.seq, head.hash, leaf)
+        self._db.execute("INSERT OR IGNORE INTO heads VALUES (?, ?, ?, ?)", row)
+
+    def keep(self, size: int) -> None:
+        """Forget what stands behind the log's first `size` leaves: nothing that was signed confirms it."""
+        self._db.execute("DELETE FROM heads WHERE leaf >= ?", (size,))
+
+    def of(self, conversation_id: str) -> Iterator[tuple[int, str]]:
+        """The (seq, hash) of a chain, by seq. It counts as found."""
+        self._db.execute("INSERT OR IGNORE INTO found VALUES (?)", (conversation_id,))
+        return self._db.execute("SELECT seq, hash FROM heads WHERE chain = ? ORDER BY seq", (conversation_id,))
+
+    def not_found(self) -> Iterator[str]:
+        """The chains that nobody has asked for."""
+        rows = self._db.execute("SELECT DISTINCT chain FROM heads WHERE chain NOT IN (SELECT chain FROM found)")
+        return (chain for (chain,) in rows)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def parse_leaf(line: bytes) -> Head | None:
+    """The head that a leaf names; None for anything but the exact bytes of a leaf."""
+    match = LEAF.fullmatch(line)
+    return Head(match[1].decode(), int(match[3]), match[2].decode()) if match else None
+
+
+def leaf_bytes(head: Head) -> bytes:
+    """The exact bytes of a leaf, as they are hashed and stored."""
+    fields = {"conversation_id": head.conversation_id, "hash": head.hash, "seq": head.seq}
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def verify_log(
+    checkpoints: Iterable[CheckpointFiles],
+    keys: Sequence[VerifierKey],
+    observed: ObservedHeads,
+    remembered: Sequence[Note] = (),
+) -> tuple[list[Problem], Note | None]:
+    """What is wrong with a log, and its newest sound checkpoint. Its heads go to `observed`, as far as they are signed.
+
+    The checkpoints are numbered from 1 on. The last one may lack its note, which is written after its leaves.
+    `remembered` are notes that were seen before: the log must be a continuation of each.
+    """
+    frontier, newest, problems = Frontier(), None, []
+    roots: dict[int, bytes] = {}  # at the sizes of the remembered notes
+    wanted = {note.size for note in remembered}
+    expected, unsigned = 1, ""
+    for files in checkpoints:
+        name = f"ponto {files.number:08d}"
+        if files.number != expected:
+            problems.append(_damaged(f"falta o ponto {expected:08d}"))
+        if unsigned:
+            problems.append(_damaged(f"{unsigned}: falta a nota"))
+        expected = files.number + 1
+        if files.leaves is None:
+            problems.append(_damaged(f"{name}: faltam as folhas"))
+        malformed = 0
+        for line in files.leaves or ():
+            head = parse_leaf(line.removesuffix(b"\n")) if line.endswith(b"\n") else None
+            if head:
+                observed.add(frontier.size, head)
+            malformed += head is None
+            frontier.append(leaf_hash(line.removesuffix(b"\n")))
+            if frontier.size in wanted:
+                roots[frontier.size] = frontier.root()
+        if malformed:
+            problems.append(_damaged(f"{name}: {malformed} folhas malformadas"))
+        unsigned = "" if files.note else name
+        if not files.note:
+            continue
+        try:
+            note = verify_by_one_of(files.note, keys)
+        except NoteError as exc:
+            problems.append(Problem(None, None, ProblemKind.LOG_FORGED, f"{name}: {exc}"))
+            continue
+        if (note.size, note.root) != (frontier.size, frontier.root()):
+            problems.append(_damaged(f"{name}: as folhas não dão a raiz assinada"))
+        elif note.size <= (newest.size if newest else 0):
+            problems.append(_damaged(f"{name}: não tem folhas novas"))
+        else:
+            newest = note
+    observed.keep(newest.size if newest else 0)
+    if not problems:  # of a log that is damaged anyway nothing more can be said
+        size = newest.size if newest else 0
+        problems += [
+            _rolled_back(note, size) for note in remembered if note.size > size or roots[note.size] != note.root
+        ]
+    return problems, newest
+
+
+def _damaged(detail: str) -> Problem:
+    return Problem(None, None, ProblemKind.LOG_DAMAGED, detail)
+
+
+def _rolled_back(note: Note, size: int) -> Problem:
+    change = f"tem só {size}" if note.size > size else "tem outras no lugar delas"
+    detail = f"o registro já teve {note.size} folhas e {change}"
+    return Problem(None, None, ProblemKind.LOG_ROLLED_BACK, detail)
+
+
+def checkpoint_files(names: Iterable[str], lines: Callable[[str], Iterable[bytes]]) -> Iterator[CheckpointFiles]:
+    """The checkpoints among the files of these names, in their order; `lines` reads one. Other files are passed over."""
+    there = {match[0] for name in names if (match := LOG_FILE.fullmatch(name))}
+    for stem in sorted({name.partition(".")[0] for name in there}):
+        leaves, note = f"{stem}.leaves", f"{stem}.note"
+        yield CheckpointFiles(
+            number=int(stem),
+            leaves=lines(leaves) if leaves in there else None,
+            note=b"".join(lines(note)).decode(errors="replace") if note in there else None,
+        )
+
+
+def checkpoints_in(directory: Path) -> Iterator[CheckpointFiles]:
+    """The checkpoints of a directory. Raises `OSError`."""
+
+    def lines(name: str) -> Iterator[bytes]:
+        with (directory / name).open("rb") as file:
+            yield from file
+
+    return checkpoint_files([path.name for path in directory.iterdir()], lines)
+
+
+# --- The report of a conversation, alone --------------------------------------------------------------------------------
+
+
+class UnreadableReport(ValueError):
+    """The file is not a report as it is described above."""
+
+
+def verify_report(document: Any, keys: Sequence[VerifierKey], observed: ObservedHeads | None = None) -> Report:
+    """Verify an exported report: its chains, the checkpoints that prove them, and the heads of a log where it is given.
+
+    Raises `UnreadableReport`.
+    """
+    report = Report()
+    trails = document.get("trails", [document]) if isinstance(document, dict) else None
+    if not isinstance(trails, list) or not trails:
+        raise UnreadableReport("não há trilhas no arquivo")
+    for trail in trails:
+        _verify_trail(trail, keys, observed, report)
+    return report
+
+
+def _verify_trail(trail: Any, keys: Sequence[VerifierKey], observed: ObservedHeads | None, report: Report) -> None:
+    try:
+        conversation_id, events = str(trail["conversation_id"]), [_with_time(event) for event in trail["events"]]
+        after = _head_of({**trail["after"], "conversation_id": conversation_id}) if "after" in trail else None
+        proofs = [_Proof.read(each) for each in trail["checkpoints"]]
+    except (TypeError, KeyError, ValueError) as exc:
+        raise UnreadableReport("uma trilha não tem os campos que deve ter") from exc
+    heads = set(observed.of(conversation_id)) if observed else set()
+    for proof in proofs:
+        problem = proof.problem(conversation_id, keys)
+        report.add([problem] if problem else [])
+        if not problem:
+            heads.add((proof.head.seq, proof.head.hash))
+    report.chains += 1
+    report.events += len(events)
+    report.add(find_problems(conversation_id, events, after=after, observed=sorted(heads)))
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """That a head stands in the signed log: the way from its leaf to the root of a checkpoint."""
+
+    head: Head
+    index: int
+    hashes: list[bytes]
+    note: str
+
+    @classmethod
+    def read(cls, fields: Any) -> Self:
+        hashes = [bytes.fromhex(each) for each in fields["proof"]]
+        return cls(_head_of(fields["leaf"]), int(fields["leaf_index"]), hashes, str(fields["note"]))
+
+    def problem(self, conversation_id: str, keys: Sequence[VerifierKey]) -> Problem | None:
+        try:
+            note = verify_by_one_of(self.note, keys)
+        except NoteError as exc:
+            return Problem(conversation_id, self.head.seq, ProblemKind.LOG_FORGED, str(exc))
+        leaf = leaf_hash(leaf_bytes(self.head))
+        fits = verify_inclusion(leaf, self.index, note.size, self.hashes, note.root)
+        if not fits or self.head.conversation_id != conversation_id:
+            detail = "a prova não leva deste evento à raiz assinada"
+            return Problem(conversation_id, self.head.seq, ProblemKind.LOG_DAMAGED, detail)
+        return None
+
+
+def _head_of(fields: Any) -> Head:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what could not be a leaf."""
+    head = parse_leaf(leaf_bytes(Head(fields["conversation_id"], fields["seq"], fields["hash"])))
+    if head is None:
+        raise ValueError("Not a head")
+    return head
+
+
+def _with_time(event: Any) -> dict[str, Any]:
+    """The event as it is stored: JSON has no times. One that cannot be read stays a text, which is malformed."""
+    try:
+        return {**event, "timestamp": datetime.fromisoformat(event["timestamp"])}
+    except (KeyError, TypeError, ValueError):
+        return {**event}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Verifica uma trilha de auditoria exportada, só com a chave pública.")
+    parser.add_argument("trail", type=Path, metavar="TRAIL.json", help="o relatório exportado, em JSON")
+    parser.add_argument(
+        "--pubkey", type=Path, required=True, metavar="FILE", help="a chave pública: uma linha por chave"
+    )
+    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="cópia dos pontos de verificação: todos eles")
+    parser.add_argument("--json", action="store_true", help="um objeto JSON em vez de texto")
+    options = parser.parse_args(arguments)
+    try:
+        keys = parse_keys(options.pubkey.read_text())
+        document = json.loads(options.trail.read_bytes())
+        problems: list[Problem] = []
+        observed = ObservedHeads() if options.checkpoints else None
+        if observed:
+            problems, newest = verify_log(checkpoints_in(options.checkpoints), keys, observed)
+            if not problems and newest is None:
+                raise UnreadableReport(f"não há pontos de verificação em {options.checkpoints}")
+        report = verify_report(document, keys, observed)
+    except (OSError, ValueError, RecursionError) as exc:
+        print(f"Não foi possível verificar: {exc}", file=sys.stderr)
+        return 2
+    report.add(problems)
+    print(report.to_json() if options.json else report.to_text())
+    return report.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -151,7 +151,7 @@ def test_an_event_under_another_id_is_found():
     documents = make_chain(1)
     documents[0]["id"] = "c0ffee-000000000002"
 
-    assert kinds(documents) == [(1, ProblemKind.FOREIGN)]
+    assert kinds(documents) == [(1, ProblemKind.OUT_OF_ORDER)]
 
 
 @pytest.mark.parametrize(
