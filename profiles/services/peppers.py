@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from profiles.identifiers import of_field
-from profiles.models import Identity, UserProfile
+from profiles.models import UserProfile
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, Snapshot, Update, Write, get_store
 from pyloto.observability.alerts import alert
@@ -124,12 +124,15 @@ def _walk(*, dry_run: bool, progress: Progress) -> Walk:
 
 
 def _pair(found: Iterable[tuple[str, str]], *, dry_run: bool) -> dict[str, int]:
-    """Give twins to the entries of these identifiers. {"paired", "contradictions", "lost": how many}."""
+    """Give twins to the entries of these identifiers. {"paired", "contradictions", "lost": how many}.
+
+    Where entries of one identifier lead to two customers nothing is changed: a person must look at that.
+    """
     left = [identity_keys(kind, value) for kind, value in found]
     paired = 0
     for race in range(RACES_MAX):
         entries = identities.find_many(key for keys in left for key in keys) if left else {}
-        writes = {keys[0]: _twin_writes(keys, entries) for keys in left}
+        writes = {keys[0]: identities.pair(keys, entries) for keys in left}
         contradictions = sum(group is None for group in writes.values())
         todo = {newest: group for newest, group in writes.items() if group}
         if dry_run:
@@ -140,18 +143,6 @@ def _pair(found: Iterable[tuple[str, str]], *, dry_run: bool) -> dict[str, int]:
         if not left:
             break
     return {"paired": paired, "contradictions": contradictions, "lost": len(left)}
-
-
-def _twin_writes(keys: Sequence[str], entries: dict[str, Identity]) -> list[Write] | None:
-    """What is missing for one identifier; None where its entries lead to two customers: a person must look at that."""
-    newest, older = keys[0], [entries[key] for key in keys[1:] if key in entries]
-    twin = entries.get(newest)
-    if not older:
-        return []
-    if len({entry.user_key for entry in (*older, *([twin] if twin else ()))}) > 1:
-        return None
-    named = [identities.name_twin(entry, newest) for entry in older if entry.twin != newest]
-    return [*([] if twin else [identities.create_twin(older[0], newest)]), *named]
 
 
 def _commit(groups: Sequence[tuple[str, Sequence[Write]]], *, size: int) -> set[str]:

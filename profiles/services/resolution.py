@@ -76,7 +76,8 @@ def _owners(
 
 
 def _unattached(entry: list[tuple[str, list[str]]], owner: str, entries: dict[str, str]) -> tuple[str, ...]:
-    return tuple(kind for kind, keys in entry if not any(entries.get(key) == owner for key in keys))
+    """The kinds that are not the owner's under the newest pepper: a turn attaches them, or gives them their twin."""
+    return tuple(kind for kind, keys in entry if entries.get(keys[0]) != owner)
 
 
 def _known(groups: Sequence[Sequence[str]]) -> dict[str, str]:

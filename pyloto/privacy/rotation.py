@@ -122,7 +122,7 @@ class _Walk:
 
         Counts what it meets where it meets the document for the `first` time.
         """
-        changes = {}
+        changes: dict[str, Any] = {}
         for entry in fields:
             envelope = _value(snapshot.data, entry.field)
             if envelope:

@@ -219,7 +219,8 @@ def test_a_merge_candidate_is_found_under_the_previous_pepper_too(
     write("wamid.3", wa_id=PHONE, bsuid=BSUID)
     run_turns(outside)
     assert [by_phone] in candidates().values()
-    assert len(documents("identities")) == 2
+    entered = [(entry.data["kind"], entry.data["pepper_version"]) for entry in documents("identities")]
+    assert sorted(entered) == [("BSUID", 1), ("BSUID", 2), ("PHONE", 1)]  # the phone is somebody else's
 
 
 # --- Rotation of the pepper -------------------------------------------------------------------------------------------
@@ -231,7 +232,12 @@ def test_who_was_met_under_the_previous_pepper_is_known(store: DocumentStore, ou
     write("wamid.3", wa_id="", bsuid=BSUID)
     run_turns(outside)
     assert len(user_keys()) == 1
-    assert len(documents("identities")) == 2
+    assert len(documents("identities")) == 4  # the turns gave each its twin under the new pepper
+    assert {entry.data["user_key"] for entry in documents("identities")} == set(user_keys())
+    settings.PRIVACY_PEPPERS = NEW_PEPPER
+    write("wamid.4", wa_id=PHONE)
+    write("wamid.5", wa_id="", bsuid=BSUID)
+    assert len(user_keys()) == 1
 
 
 def test_new_people_are_entered_under_every_pepper(store: DocumentStore, outside: Outside, settings: Any) -> None:
