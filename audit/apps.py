@@ -6,4 +6,4 @@ class AuditConfig(AppConfig):
     verbose_name = "Auditoria"
 
     def ready(self) -> None:
-        from . import privacy  # noqa: F401  (registers what it knows about people)
+        from . import checks, privacy  # noqa: F401  (they register what they hold)

@@ -44,6 +44,7 @@ class Checkpoint(DocumentModel):
     size = models.BigIntegerField("cabeças registradas")  # leaves of the Merkle tree
     root = models.CharField("raiz", max_length=64)
     note = models.TextField("nota assinada")
+    frontier = models.JSONField("fronteira da árvore", default=list)  # the tree's right edge, which the root confirms
     new_leaves = models.IntegerField("novas")
     observed_until = models.DateTimeField("observado até")
     created_at = models.DateTimeField("criado em")

@@ -1,9 +1,10 @@
-"""The only reader and writer of `audit_logs`: events are created once, at the next number, and never changed."""
+"""The only reader and writer of `audit_logs` and `audit_checkpoints`: both are created once and never changed."""
 
 import random
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,13 +19,14 @@ from pyloto.documents import (
     Query,
     Snapshot,
     Unavailable,
+    cursor_of,
     get_store,
 )
 from pyloto.errors import TransientError
 from pyloto.observability.correlation import current_correlation_id
 
 from .chain import Event, EventType, Head, document_id, link
-from .models import AuditEvent
+from .models import AuditEvent, Checkpoint
 
 SYSTEM_CHAIN = "system"  # controls, keys, logins, bulk exports: what belongs to no conversation
 RECORD_TRIES = 10
@@ -161,6 +163,58 @@ class AuditLogStore:
                 return
             after = page[-1].id
 
+    def since(self, at: datetime) -> Iterator[Snapshot]:
+        """Every document with a timestamp from `at` on, of whatever chain, the oldest first; raw, read in pages."""
+        later = Query(
+            AuditEvent.collection,
+            where=(("timestamp", ">=", at),),
+            order_by=(("timestamp", "asc"),),
+            limit=PAGE_SIZE,
+        )
+        while True:
+            page = self._store.query(later)
+            yield from page
+            if len(page) < PAGE_SIZE:
+                return
+            later = replace(later, start_after=cursor_of(page[-1], later))
+
+    def count_missing(self, heads: Sequence[Head]) -> int:
+        """How many of these heads stand in no stored event."""
+        found = 0
+        for first in range(0, len(heads), PAGE_SIZE):
+            wanted = {
+                f"{AuditEvent.collection}/{document_id(h.conversation_id, h.seq)}": h.hash
+                for h in heads[first : first + PAGE_SIZE]
+            }
+            stored = self._store.get_many(list(wanted))
+            found += sum(stored[path].data.get("current_hash") == wanted[path] for path in stored)
+        return len(heads) - found
+
     @property
     def _store(self) -> DocumentStore:
         return self._given or get_store()
+
+
+class CheckpointStore:
+    """The index of the checkpoints; the files are the truth (see `checkpoints`)."""
+
+    def newest(self) -> Checkpoint | None:
+        latest = Query(Checkpoint.collection, order_by=(("number", "desc"),), limit=1)
+        return next(map(Checkpoint.from_snapshot, get_store().query(latest)), None)
+
+    def get(self, number: int) -> Checkpoint:
+        """Raises `NotFound`."""
+        return Checkpoint.from_snapshot(get_store().get(self._path(number)))
+
+    def created_since(self, at: datetime) -> list[Checkpoint]:
+        later = Query(Checkpoint.collection, where=(("created_at", ">=", at),), order_by=(("created_at", "asc"),))
+        return [Checkpoint.from_snapshot(snapshot) for snapshot in get_store().query(later)]
+
+    def create(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Raises `AlreadyExists`: a checkpoint is never changed."""
+        get_store().create(self._path(checkpoint.number), checkpoint.to_document())
+        return self.get(checkpoint.number)
+
+    @staticmethod
+    def _path(number: int) -> str:
+        return f"{Checkpoint.collection}/{number:08d}"

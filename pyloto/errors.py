@@ -11,3 +11,7 @@ class TransientError(PylotoError):
 
 class PermanentError(PylotoError):
     """Trying again will never work."""
+
+
+class StorageUnavailable(TransientError):
+    """The storage of files did not answer, or refused. For a write: it may have been made."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.files.storage import FileSystemStorage
 
-from pyloto import write_once
+from pyloto import cloud_storage
 from pyloto.errors import TransientError
 from pyloto.write_once import read, save_once, written_at
 
@@ -104,12 +104,20 @@ write_once._link(Path(sys.argv[1]), b"x" * 100_000)
 
 def test_a_storage_that_is_down_may_be_tried_again(gcs, monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
-    monkeypatch.setattr(write_once, "RETRY", write_once.RETRY.with_timeout(0.1))
+    monkeypatch.setattr(cloud_storage, "RETRY", cloud_storage.RETRY.with_timeout(0.1))
     storage = gcs.storage()
 
     for call in (lambda: save_once(storage, "a", b"x"), lambda: read(storage, "a"), lambda: written_at(storage, "a")):
         with pytest.raises(TransientError):
             call()
+
+
+def test_a_bucket_that_is_not_there_is_no_missing_file(gcs):
+    storage = gcs.storage()
+    storage.bucket_name = "never-made"
+
+    with pytest.raises(TransientError, match="bucket"):
+        save_once(storage, "a", b"x")
 
 
 def test_a_directory_that_cannot_be_written_may_be_tried_again(tmp_path):

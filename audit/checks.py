@@ -1,0 +1,19 @@
+"""System checks: a signing key that cannot sign is found when the process starts, not at the first checkpoint."""
+
+from typing import Any
+
+from django.core.checks import Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+from .signing import trusted_keys
+
+HINT = "`python -m pyloto.bootstrap` makes a key, `manage.py audit_checkpoint --public-key` prints its public half"
+
+
+@register
+def check_signing_key(**kwargs: Any) -> list[Error]:
+    try:
+        trusted_keys()
+    except ImproperlyConfigured as exc:
+        return [Error(str(exc), hint=HINT, id="audit.E001")]
+    return []
