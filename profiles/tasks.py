@@ -1,5 +1,7 @@
 """The background jobs about customers. Arguments are ids only; every job may run twice."""
 
+from datetime import timedelta
+
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -9,10 +11,11 @@ from kombu.exceptions import OperationalError
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert
 
-from .services import erasure
+from .services import erasure, retention
 
 log = structlog.get_logger(__name__)
 
+RETENTION_SLICE = timedelta(seconds=20)  # the same queue: what is left is another task's
 ERASURE_SECONDS = 30  # then the rest is another task's: the queue is that of the turns
 
 
@@ -45,3 +48,18 @@ def ring_for_erasure(user_key: str) -> None:
         continue_erasure.apply_async(args=(user_key,), retry=False)
     except (OperationalError, OSError) as exc:
         alert("erasure_ring_failed", user_key=user_key, error=type(exc).__name__)
+
+
+@shared_task
+def apply_retention() -> str:
+    """Remove what is past its time. Where a slice was not enough the next one begins at once; a lost one comes tomorrow."""
+    try:
+        applied = retention.apply_retention(now=timezone.now(), at_most=RETENTION_SLICE)
+    except TransientError as exc:
+        alert("retention_failed", error=type(exc).__name__)
+        return "Postponed to tomorrow"
+    removed = {rule: count for rule, count in applied.removed.items() if count}
+    log.info("retention_applied", removed=removed, held=applied.held.total(), finished=applied.finished)
+    if not applied.finished:
+        apply_retention.apply_async(countdown=1)
+    return f"Removed {applied.removed.total()}"

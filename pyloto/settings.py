@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from dotenv import load_dotenv
@@ -231,6 +232,11 @@ CELERY_BEAT_SCHEDULE = {  # "expire_seconds" is the database scheduler's word; i
         "task": "profiles.tasks.continue_erasures",
         "schedule": timedelta(minutes=1),
         "options": {"expire_seconds": 60},
+    },
+    "retention": {
+        "task": "profiles.tasks.apply_retention",
+        "schedule": crontab(hour="6", minute="0"),  # 3:00 in São Paulo
+        "options": {"expire_seconds": 3600},
     },
 }
 

@@ -43,9 +43,9 @@ def access_report(*, user_key: str, actor: str, now: datetime, format: Format = 
         registry.access_sections(), key=lambda section: section.name.startswith("audit.")
     )  # the trail last
     sections = [_section(chapter, subject) for chapter in chapters]
-    counts = {section["nome"]: len(section["registros"]) for section in sections}
+    records = sum(len(section["registros"]) for section in sections)
     report = _introduction(subject, request_id=request_id, now=now) | {"secoes": sections}
-    _record(EventType.EXPORT_GENERATED, subject, actor=actor, now=now, metadata={**metadata, "records": counts})
+    _record(EventType.EXPORT_GENERATED, subject, actor=actor, now=now, metadata={**metadata, "records": records})
     return report
 
 
