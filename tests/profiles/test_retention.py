@@ -1,0 +1,374 @@
+"""Data go when their time is over, kind by kind; a legal hold keeps them, and what is still open stays."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.utils import timezone
+
+from audit import EventType
+from conversations.models import Conversation, MessageState, Quarantined
+from conversations.services import merging
+from conversations.services.sessions import SessionManager
+from profiles import tasks
+from profiles.models import Erasure, UserProfile
+from profiles.services import erasure
+from profiles.services.retention import Applied, apply_retention, held_keys, hold, release_hold
+from pyloto.documents import NotFound, Unavailable, get_store
+from tests.conversations.deliveries import envelope, post, text_message
+from tests.conversations.kept import documents, stored_messages
+from tests.lab.canaries import NAME, WA_ID, find_canaries
+from tests.lab.faulty_store import Fault, FaultyStore
+
+from .people import events, writes
+
+DAY = timedelta(days=1)
+REASON = UserProfile.HoldReason.LAWSUIT
+embedded = pytest.mark.parametrize("store", ["embedded"], indirect=True)
+pytestmark = pytest.mark.usefixtures("valkey")
+
+
+@pytest.fixture(autouse=True)
+def terms(settings: Any) -> None:
+    settings.RETENTION_MESSAGES_DAYS = 100
+    settings.RETENTION_SESSIONS_DAYS = 200
+    settings.RETENTION_CLASSIFICATIONS_DAYS = 50
+    settings.RETENTION_HISTORY_DAYS = 150
+    settings.RETENTION_QUARANTINE_DAYS = 30
+    settings.RETENTION_CUSTOMERS_DAYS = 1000
+
+
+def talked(number: int = 1, body: str = "oi") -> str:
+    """Somebody wrote, was answered, and fell silent: their session is closed."""
+    user_key = writes(f"wamid.{number}{body}", wa_id=f"554299999000{number}", body=body)
+    with time_machine.travel(timezone.now() + timedelta(hours=3)):
+        SessionManager().check_timeouts(now=timezone.now())
+    return user_key
+
+
+def applied(**arguments: Any) -> Applied:
+    return apply_retention(now=timezone.now(), **arguments)
+
+
+def texts() -> set[str]:
+    return {message.text for message in stored_messages()}
+
+
+def left(*collections: str) -> list[int]:
+    return [len(documents(collection, group=collection == "history")) for collection in collections]
+
+
+def header(user_key: str) -> Conversation:
+    return Conversation.from_snapshot(get_store().get(f"conversations/{user_key}"))
+
+
+# --- kind by kind -----------------------------------------------------------------------------------------------------
+def test_each_kind_goes_at_its_time_and_the_rest_stays(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    user_key = talked(body="antiga")
+    clock.shift(90 * DAY)
+    writes("wamid.2", wa_id="5542999990001", body="recente")
+    assert left("classifications") == [2]
+    done = applied()
+    assert (done.removed["ai.classifications"], done.removed["conversations.messages"]) == (1, 0)
+    clock.shift(11 * DAY)  # the first message is 101 days old
+    applied()
+    assert "recente" in texts()
+    assert "antiga" not in texts()
+    assert left("sessions", "history") == [2, 1]
+    clock.shift(60 * DAY)  # 161 and 71 days
+    assert applied().removed["profiles.history"] == 1
+    clock.shift(50 * DAY)  # 211 and 121 days
+    applied()
+    assert left("sessions", "history", "classifications", "webhook_quarantine") == [1, 0, 0, 0]
+    assert texts() == set()
+    assert header(user_key).last_message_preview == ""  # a message's text too
+    assert get_store().get(f"user_profiles/{user_key}").data["name"] == "Ana Souza"
+    assert left("audit_logs")[0] > 0
+
+
+@embedded
+def test_the_preview_of_a_later_message_stays(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    user_key = talked(body="antiga")
+    clock.shift(60 * DAY)
+    writes("wamid.2", wa_id="5542999990001", body="recente")
+    before = header(user_key)
+    clock.shift(60 * DAY)
+    assert applied().removed["conversations.messages"] == 2
+    assert header(user_key).last_message_preview == before.last_message_preview != ""
+
+
+@embedded
+def test_no_days_keep_for_ever(faulty: FaultyStore, clock: time_machine.Traveller, settings: Any) -> None:
+    for name in ("MESSAGES", "SESSIONS", "CLASSIFICATIONS", "HISTORY", "QUARANTINE", "CUSTOMERS"):
+        setattr(settings, f"RETENTION_{name}_DAYS", 0)
+    talked()
+    clock.shift(10_000 * DAY)
+    assert applied() == Applied()
+
+
+@embedded
+def test_what_waits_to_be_answered_stays(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    talked(body="respondida")
+    assert post(envelope(text_message("wamid.w", "esperando", wa_id="5542999990001"))).status_code == 200
+    clock.shift(101 * DAY)
+    applied()
+    (waiting,) = stored_messages()
+    assert (waiting.text, waiting.state) == ("esperando", MessageState.RECEIVED)
+
+
+@embedded
+def test_a_handoff_keeps_its_session_until_long_after_it_was_resolved(
+    faulty: FaultyStore, clock: time_machine.Traveller
+) -> None:
+    user_key = talked(body="quero falar com uma pessoa")
+    clock.shift(300 * DAY)
+    applied()
+    assert left("sessions", "handoffs") == [1, 1]
+    (handoff,) = documents("handoffs")
+    get_store().update(handoff.path, {"status": "RESOLVED", "resolved_at": timezone.now()})
+    clock.shift(199 * DAY)
+    applied()
+    assert left("sessions", "handoffs") == [1, 1]
+    clock.shift(2 * DAY)
+    applied()
+    assert left("sessions", "handoffs") == [0, 0]
+    assert header(user_key)
+
+
+@embedded
+def test_an_active_session_stays(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    writes("wamid.1")
+    clock.shift(300 * DAY)
+    applied()
+    assert left("sessions") == [1]
+
+
+@embedded
+def test_quarantine_goes_with_its_file_whoever_is_on_hold(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    hold(user_key=talked(), reason=REASON, actor="user:7", now=timezone.now())
+    for body in (b"{", b'["' + b"x" * 800_000):
+        assert post(body).status_code == 200
+    (file,) = [entry.file for s in documents("webhook_quarantine") if (entry := Quarantined.from_snapshot(s)).file]
+    clock.shift(29 * DAY)
+    applied()
+    assert left("webhook_quarantine") == [2]
+    clock.shift(2 * DAY)
+    applied()
+    assert left("webhook_quarantine") == [0]
+    assert not default_storage.exists(file)
+
+
+# --- silent customers -------------------------------------------------------------------------------------------------
+@embedded
+def test_who_has_been_silent_for_long_is_erased_as_a_whole(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    silent, heard = talked(1), talked(2)
+    clock.shift(900 * DAY)
+    writes("wamid.2", wa_id="5542999990002")
+    clock.shift(101 * DAY)
+    assert applied().removed["conversations.customers"] == 1
+    for _ in range(2):  # the job of the erasures, with the last scan
+        clock.shift(timedelta(minutes=5))
+        receipt = erasure.resume(silent, timezone.now())
+    assert receipt is not None
+    assert (receipt.step, receipt.reason) == (Erasure.Step.COMPLETED, Erasure.Reason.RETENTION)
+    assert [snapshot.id for snapshot in documents("user_profiles")] == [heard]
+    assert [snapshot.id for snapshot in documents("conversations")] == [heard]
+    assert applied().removed["conversations.customers"] == 0
+
+
+@embedded
+def test_who_waits_for_a_person_is_not_erased(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    talked(body="quero falar com uma pessoa")
+    clock.shift(1001 * DAY)
+    assert applied().removed["conversations.customers"] == 0
+
+
+@embedded
+def test_a_merged_customer_is_as_silent_as_the_person(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    old, new = talked(1), talked(2)
+    merging.merge(source=old, target=new, actor="user:7", now=timezone.now())
+    clock.shift(900 * DAY)
+    writes("wamid.2", wa_id="5542999990001")
+    clock.shift(101 * DAY)
+    assert applied().removed["conversations.customers"] == 0
+    clock.shift(900 * DAY)
+    assert applied().removed["conversations.customers"] == 1
+    assert erasure.receipt(old) == erasure.receipt(new) is not None
+
+
+@embedded
+def test_one_erasure_that_fails_stops_no_other(
+    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = talked(1), talked(2)
+    clock.shift(1001 * DAY)
+    begin = erasure.begin
+
+    def fail(*, user_key: str, **arguments: Any) -> Any:
+        if user_key == first:
+            raise Unavailable("no answer")
+        return begin(user_key=user_key, **arguments)
+
+    monkeypatch.setattr(erasure, "begin", fail)
+    assert applied().removed["conversations.customers"] == 1
+    assert [erasure.receipt(key) is None for key in (first, second)] == [True, False]
+
+
+# --- legal hold -------------------------------------------------------------------------------------------------------
+def test_a_hold_keeps_all_of_one_person_and_nothing_of_others(
+    faulty: FaultyStore, clock: time_machine.Traveller
+) -> None:
+    held, merged, other = talked(1, "retida"), talked(2, "da mesma pessoa"), talked(3, "de outra")
+    merging.merge(source=merged, target=held, actor="user:7", now=timezone.now())
+    hold(user_key=merged, reason=REASON, actor="user:7", now=timezone.now())
+    assert held_keys() == {held, merged}
+    clock.shift(1001 * DAY)
+    done = applied()
+    assert (done.removed["conversations.customers"], done.held["conversations.customers"]) == (1, 1)
+    assert texts() >= {"retida", "da mesma pessoa"}
+    assert "de outra" not in texts()
+    assert {s.data["user_key"] for s in (*documents("sessions"), *documents("classifications"))} == {held, merged}
+    assert erasure.receipt(other) is not None
+    assert release_hold(user_key=held, actor="user:7", now=timezone.now())
+    applied()
+    assert texts() & {"retida", "da mesma pessoa"} == set()
+    assert left("sessions", "classifications") == [0, 0]
+
+
+def test_hold_and_release_stand_in_the_trail_in_codes(faulty: FaultyStore) -> None:
+    user_key = writes("wamid.1", name=NAME, wa_id=WA_ID)
+    now = timezone.now()
+    hold(user_key=user_key, reason=REASON, actor="user:7", now=now)
+    assert get_store().get(f"user_profiles/{user_key}").data["legal_hold"] == {
+        "reason": "LAWSUIT", "by": "user:7", "at": now,
+    }  # fmt: skip
+    assert release_hold(user_key=user_key, actor="user:8", now=now)
+    assert not release_hold(user_key=user_key, actor="user:8", now=now)
+    assert get_store().get(f"user_profiles/{user_key}").data["legal_hold"] is None
+    told = [event for event in events(EventType.PROFILE_UPDATED) if "legal_hold" in event.changes]
+    assert [(event.actor, event.changes["legal_hold"]) for event in told] == [
+        ("user:7", [None, "LAWSUIT"]),
+        ("user:8", ["LAWSUIT", None]),
+    ]
+    assert find_canaries("".join(event.canonical for event in told)) == []
+
+
+@embedded
+def test_a_turn_leaves_the_hold_in_place(faulty: FaultyStore) -> None:
+    user_key = writes("wamid.1")
+    hold(user_key=user_key, reason=REASON, actor="user:7", now=timezone.now())
+    assert writes("wamid.2") == user_key
+    assert held_keys() == {user_key}
+
+
+@embedded
+def test_nobody_cannot_be_held(faulty: FaultyStore) -> None:
+    with pytest.raises(NotFound):
+        hold(user_key="0" * 32, reason=REASON, actor="user:7", now=timezone.now())
+    assert documents("audit_logs") == []
+
+
+# --- the job ----------------------------------------------------------------------------------------------------------
+def test_a_run_that_breaks_off_is_completed_by_the_next(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    """Wherever it does: the first run dies at its first commit, the second at its second, and so on."""
+    users = [talked(1), talked(2)]
+    clock.shift(201 * DAY)
+    faulty.lose_commit_answer()
+    with pytest.raises(Unavailable):
+        applied()
+    for commits in range(20):
+        faulty.before_commits = [lambda: None] * commits + [no_answer]
+        try:
+            applied()
+        except Unavailable:
+            continue
+        break
+    assert commits > 1
+    assert left("sessions", "classifications", "history") == [0, 0, 0]
+    assert texts() == set()
+    assert [header(user_key).last_message_preview for user_key in users] == ["", ""]
+
+
+def no_answer() -> None:
+    raise Unavailable("no answer")
+
+
+@embedded
+def test_the_nightly_job_works_in_slices_until_all_is_done(
+    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2, 3):
+        talked(number)
+    clock.shift(201 * DAY)
+    rung: list[dict[str, Any]] = []
+    monkeypatch.setattr(tasks.apply_retention, "apply_async", lambda **options: rung.append(options))
+    monkeypatch.setattr(tasks, "RETENTION_SLICE", timedelta(microseconds=1))
+    slices = 1
+    tasks.apply_retention()
+    while rung:
+        assert rung.pop() == {"countdown": 1}
+        tasks.apply_retention()
+        slices += 1
+    assert slices > 3
+    assert left("sessions", "classifications") == [0, 0]
+    assert texts() == set()
+
+
+@embedded
+def test_a_store_that_does_not_answer_puts_it_off(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    talked()
+    clock.shift(201 * DAY)
+    faulty.commit_faults.append(Fault(Unavailable("no answer")))
+    assert tasks.apply_retention() == "Postponed to tomorrow"
+
+
+@embedded
+def test_the_log_counts_and_names_nobody(
+    faulty: FaultyStore, clock: time_machine.Traveller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user_key = writes("wamid.1", name=NAME, wa_id=WA_ID, body=f"Sou {NAME}")
+    clock.shift(120 * DAY)
+    capsys.readouterr()
+    tasks.apply_retention()
+    logged = capsys.readouterr().out
+    assert '"rule": "conversations.messages"' in logged
+    assert find_canaries(logged) == []
+    assert user_key not in logged
+
+
+@embedded
+def test_the_command_counts_before_it_removes(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    talked(1)
+    hold(user_key=talked(2), reason=REASON, actor="user:7", now=timezone.now())
+    clock.shift(120 * DAY)
+    messages = len(stored_messages())
+    counted = [run_command(dry_run=True), run_command(dry_run=False)]
+    assert [run["dry_run"] for run in counted] == [True, False]
+    assert counted[0]["rules"] == counted[1]["rules"]
+    assert counted[0]["rules"]["conversations.messages"] == {"removed": messages // 2, "held": messages // 2}
+    assert len(stored_messages()) == messages // 2
+    out = StringIO()
+    call_command("apply_retention", stdout=out)
+    assert f"conversations.messages: 0 removed, {messages // 2} on hold" in out.getvalue()
+
+
+def run_command(*, dry_run: bool) -> dict[str, Any]:
+    out = StringIO()
+    before = [len(documents(name, group=True)) for name in ("messages", "history")]
+    call_command("apply_retention", dry_run=dry_run, json=True, stdout=out)
+    if dry_run:
+        assert before == [len(documents(name, group=True)) for name in ("messages", "history")]
+    report: dict[str, Any] = json.loads(out.getvalue())
+    return report
+
+
+def test_the_job_runs_at_three_in_the_morning_in_sao_paulo(settings: Any) -> None:
+    entry = settings.CELERY_BEAT_SCHEDULE["retention"]
+    assert entry["task"] == tasks.apply_retention.name
+    assert settings.CELERY_TIMEZONE == "UTC"
+    assert (entry["schedule"].hour, entry["schedule"].minute) == ({6}, {0})
