@@ -13,8 +13,6 @@ at which they were written. So a run that was killed is finished by the next one
 sign the same: there are never two checkpoints of one number.
 """
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,11 +24,11 @@ from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert
 from pyloto.write_once import read, save_once, written_at
 
-from .chain import CHAIN_ID, HASH, Head, document_id
+from .chain import Head, document_id
 from .models import Checkpoint
 from .signing import sign_checkpoint, verify_checkpoint
 from .stores import AuditLogStore, CheckpointStore
-from .verify_trail import Frontier, Note, NoteError, leaf_hash
+from .verify_trail import Frontier, Note, NoteError, leaf_bytes, leaf_hash, parse_leaf
 
 # How long after its timestamp an event may still appear. A turn takes its time at its start and commits within the
 # worker's hard limit (60 s); the rest is for clocks that differ and a commit of which the answer was lost.
@@ -39,7 +37,6 @@ MARGIN = timedelta(minutes=15)
 # started less than this before it wrote.
 LONGEST_RUN = timedelta(days=1)
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # before any event
-LEAF = re.compile(rf'{{"conversation_id":"({CHAIN_ID.pattern})","hash":"({HASH.pattern})","seq":([1-9][0-9]{{0,11}})}}')
 
 
 class CheckpointRefused(PermanentError):
@@ -67,12 +64,6 @@ def make_checkpoint(*, now: datetime) -> Checkpoint | None:
     except CheckpointRefused as exc:
         alert("audit_checkpoint_inconsistent", reason=str(exc))
         raise
-
-
-def leaf(head: Head) -> bytes:
-    """The exact bytes of a leaf, as they are hashed and stored: canonical JSON."""
-    fields = {"conversation_id": head.conversation_id, "hash": head.hash, "seq": head.seq}
-    return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
 class _Writer:
@@ -152,7 +143,7 @@ class _Writer:
         if malformed:
             alert("audit_events_malformed", count=malformed)
         known = self._leaves_since(since)
-        lines = (leaf(heads[conversation_id]) for conversation_id in sorted(heads))
+        lines = (leaf_bytes(heads[conversation_id]) for conversation_id in sorted(heads))
         return [line for line in lines if line not in known]
 
     def _leaves_since(self, since: datetime) -> set[bytes]:
@@ -173,7 +164,7 @@ class _Writer:
         heads = _parse(number, leaves)
         frontier = Frontier(log.frontier.size, log.frontier.to_list())
         for head in heads:
-            frontier.append(leaf_hash(leaf(head)))
+            frontier.append(leaf_hash(leaf_bytes(head)))
         text = self._text(_note_name(number))
         if text is None:
             if not observed:
@@ -251,14 +242,13 @@ def _verified(number: int, text: str) -> Note:
     try:
         return verify_checkpoint(text)
     except NoteError as exc:
-        raise CheckpointRefused(f"The note of checkpoint {number}: {exc}") from exc
+        raise CheckpointRefused(f"The note of checkpoint {number} is malformed, or none of our keys signed it") from exc
 
 
 def _parse(number: int, content: bytes) -> list[Head]:
     """The heads of a file of leaves: at least one, canonical, one for a chain, in order."""
-    *lines, rest = content.decode(errors="replace").split("\n")
-    matches = [LEAF.fullmatch(line) for line in lines]
-    heads = [Head(match[1], int(match[3]), match[2]) for match in matches if match]
+    *lines, rest = content.split(b"\n")
+    heads = [head for head in map(parse_leaf, lines) if head]
     chains = [head.conversation_id for head in heads]
     if rest or not lines or len(heads) < len(lines) or chains != sorted(set(chains)):
         raise CheckpointRefused(f"The leaves of checkpoint {number} are malformed")
@@ -273,5 +263,4 @@ def _head_of(snapshot: Snapshot) -> Head | None:
     if not (isinstance(conversation_id, str) and type(seq) is int and isinstance(current_hash, str)):
         return None
     head = Head(conversation_id, seq, current_hash)
-    fits = LEAF.fullmatch(leaf(head).decode()) and snapshot.id == document_id(conversation_id, seq)
-    return head if fits else None
+    return head if parse_leaf(leaf_bytes(head)) and snapshot.id == document_id(conversation_id, seq) else None

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from .verify_trail import Note, NoteError, VerifierKey, parse_note, parse_vkey, verify_note
+from .verify_trail import Note, NoteError, VerifierKey, parse_vkey, verify_by_one_of
 
 SEED_BYTES = 32
 ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]{0,99}")  # it is the key's name too: no blank, no plus
@@ -34,12 +34,8 @@ def sign_checkpoint(*, size: int, root: bytes, at: datetime) -> str:
 
 
 def verify_checkpoint(text: str) -> Note:
-    """The checkpoint that our key signed, or the one before. Raises `NoteError`."""
-    signers = {signature.key_hash for signature in parse_note(text).signatures}
-    for key in trusted_keys():
-        if key.key_hash in signers:
-            return verify_note(text, key)
-    raise NoteError("None of our keys signed the checkpoint")
+    """The checkpoint that our key signed, or one before it. Raises `NoteError`."""
+    return verify_by_one_of(text, trusted_keys())
 
 
 def verifier_key() -> VerifierKey:
@@ -55,7 +51,9 @@ def trusted_keys() -> tuple[VerifierKey, ...]:
     try:
         previous = tuple(map(parse_vkey, settings.AUDIT_PREVIOUS_PUBLIC_KEYS))
     except NoteError as exc:
-        raise ImproperlyConfigured(f"AUDIT_PREVIOUS_PUBLIC_KEYS: {exc}") from exc
+        raise ImproperlyConfigured(
+            "AUDIT_PREVIOUS_PUBLIC_KEYS: each is a vkey, as `manage.py audit_checkpoint --public-key` prints it"
+        ) from exc
     if any(key.name != current.name for key in previous):
         raise ImproperlyConfigured("AUDIT_PREVIOUS_PUBLIC_KEYS: a key of another log: AUDIT_ORIGIN never changes")
     return (current, *previous)
