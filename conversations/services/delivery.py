@@ -16,7 +16,7 @@ from audit.stores import AuditLogStore
 from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
-from conversations.services.commits import LOST_RACE, header_writes, jitter, profile_in
+from conversations.services.commits import LOST_RACE, header_writes, jitter, profile_in, senders_of
 from conversations.services.moving import Departed
 from conversations.stores import ConversationStore, Loaded, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
@@ -24,11 +24,12 @@ from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendRes
 from conversations.whatsapp.errors import ErrorClass
 from conversations.whatsapp.messages import content_from_document
 from conversations.whatsapp.split import provider_key
+from profiles.identifiers import Sender
 from profiles.services.learning import profiles, revealed
 from pyloto.documents import DELETE_FIELD, Unavailable, Update, get_store
 from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert
-from pyloto.privacy.fields import encrypt
+from pyloto.privacy.fields import DecryptionFailed, encrypt
 
 log = structlog.get_logger(__name__)
 conversations = ConversationStore()
@@ -68,6 +69,14 @@ class Run:
                 alert("audit_head_behind", conversation_id=loaded.header.conversation_id)
                 loaded.header.audit_head = tail.to_document()
         return loaded
+
+    def senders(self, messages: Sequence[Message]) -> list[Sender]:
+        """As `senders_of`. One that cannot be read is no failure where the customer is gone: then raises `Departed`."""
+        try:
+            return senders_of(messages)
+        except DecryptionFailed:
+            self.load(())
+            raise
 
     def count_try(self) -> None:
         """Before anything else of a turn, and once for each run: what kills the worker counts too."""

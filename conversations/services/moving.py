@@ -74,8 +74,10 @@ def _move(message: Message, *, now: datetime) -> str | None:
     removed = Delete(message.path, last_update_time=message.update_time)
     try:
         get_store().commit([Create(path, document), removed])
-    except AlreadyExists:  # Meta sent it twice, and it is there already
-        get_store().commit([removed])
+    except AlreadyExists:
+        if path not in get_store().get_many([path]):
+            raise
+        get_store().commit([removed])  # Meta sent it twice, and it is there already
     log.info("message_moved", message_key=message.pk, user_key=owner.user_key)
     return owner.user_key
 

@@ -10,7 +10,7 @@ import structlog
 from audit import Event, EventType, event_id
 from conversations.models import WHATSAPP_APP, Actor, Conversation, Handoff, Message, MessageState, Mode
 from conversations.plans import TurnPlan
-from conversations.services.commits import header_writes, identities_in, new_header, preview_of, profile_in, senders_of
+from conversations.services.commits import header_writes, identities_in, new_header, preview_of, profile_in
 from conversations.services.delivery import Run
 from conversations.stores import ConversationStore, HandoffStore, Loaded
 from profiles.identifiers import Sender
@@ -51,7 +51,7 @@ def take_over(run: Run, echoes: Sequence[Message], *, now: datetime) -> None:
 
 
 def _writes(run: Run, echoes: list[Message], now: datetime) -> list[Write]:
-    senders = senders_of(echoes)
+    senders = run.senders(echoes)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
     header = loaded.header or new_header(run.user_key, echoes[0], now)
     change = _change(header, echoes, now)

@@ -33,7 +33,6 @@ from conversations.services.commits import (
     preview_of,
     profile_in,
     reply_messages,
-    senders_of,
 )
 from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, work_outbox
 from conversations.services.moving import Departed, move_items
@@ -210,7 +209,7 @@ def take_turn(
 
 
 def _read(run: Run, messages: list[Message], now: datetime) -> Context:
-    senders = senders_of(messages)
+    senders = run.senders(messages)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
     header = loaded.header or new_header(run.user_key, messages[0], now)
     return Context(

@@ -1,0 +1,318 @@
+"""Two customers are one person: merged and parted again, by one commit each, both told in both trails."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from audit import EventType
+from audit.errors import CustomerErased
+from conversations.models import Conversation, Mode
+from conversations.services import merging
+from conversations.services.merging import current_user_key, merge, undo
+from conversations.services.release import release_to_bot
+from conversations.services.sessions import SessionManager
+from conversations.whatsapp.client import Rejected
+from conversations.whatsapp.errors import ErrorClass
+from profiles.identifiers import Sender
+from profiles.models import Identity, Merge
+from profiles.services.learning import profiles
+from profiles.services.resolution import resolve_senders
+from pyloto.documents import AlreadyExists, Create, NotFound, PreconditionFailed, Unavailable, Update
+from pyloto.privacy.hashing import identity_keys
+from tests.lab.canaries import find_canaries
+from tests.lab.faulty_store import Fault
+
+from . import invariants
+from .customer import Customer
+from .deliveries import envelope, post, text_message
+from .kept import documents
+from .outside import Outside
+
+PHONE, BSUID = "5542999990001", "BR.100200300"
+STAFF = "user:7"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("turns", "delivery", "merging"):
+        monkeypatch.setattr(f"conversations.services.{module}.jitter", lambda race: 0)
+
+
+class ById(Customer):
+    """Somebody of whom WhatsApp gives no phone."""
+
+    number = 0
+
+    def writes(self, *texts: str) -> "ById":
+        for text in texts:
+            self.number += 1
+            message = text_message(f"wamid.by-id-{self.number}", text, bsuid=BSUID)
+            del message["from"]
+            assert post(envelope(message)).status_code == 200
+        return self
+
+
+@pytest.fixture
+def by_id(customer: Customer) -> ById:
+    """The second customer, who has been answered; the first one is `customer`, known by phone."""
+    customer.writes("oi").is_served()
+    by_id = ById(customer.store, customer.outside)
+    by_id.writes("oi").is_served()
+    assert by_id.user_key != customer.user_key
+    return by_id
+
+
+def merged(source: Customer, target: Customer) -> Merge:
+    return merge(source=source.user_key, target=target.user_key, actor=STAFF, now=timezone.now())
+
+
+def parted(done: Merge) -> Merge:
+    return undo(merge_id=done.pk, actor=STAFF, now=timezone.now())
+
+
+def owner_of(**sender: str) -> str:
+    """As another process finds them."""
+    cache.clear()
+    return resolve_senders([Sender(**sender)], now=timezone.now())[0].user_key
+
+
+def told(customer: Customer) -> list[str]:
+    types = {EventType.IDENTITY_MERGED, EventType.IDENTITY_UNMERGED}
+    return [event["event_type"] for event in customer.trail() if event["event_type"] in types]
+
+
+# --- Merging ----------------------------------------------------------------------------------------------------------
+def test_who_was_merged_is_the_other_one_from_then_on(customer: Customer, by_id: ById) -> None:
+    done = merged(by_id, customer)
+    assert owner_of(bsuid=BSUID) == owner_of(wa_id=PHONE) == current_user_key(by_id.user_key) == customer.user_key
+    assert (by_id.header.merged_into, by_id.header.owner_epoch) == (customer.user_key, 1)
+    assert done.identity_ids == identity_keys("BSUID", BSUID)
+    assert told(customer) == told(by_id) == ["IDENTITY_MERGED"]
+    by_id.writes("Onde fica a empresa?")
+    customer.is_served()
+    assert [len(customer.received), len(by_id.received)] == [2, 1]
+    invariants.check(by_id)
+
+
+def test_the_trails_name_random_keys_only(customer: Customer, by_id: ById) -> None:
+    parted(merged(by_id, customer))
+    for one in (customer, by_id):
+        events = one.events(EventType.IDENTITY_MERGED) + one.events(EventType.IDENTITY_UNMERGED)
+        assert [event["actor"] for event in events] == [STAFF, STAFF]
+        assert events[0]["metadata"]["source"] == by_id.user_key
+        assert events[0]["metadata"]["target"] == customer.user_key
+        assert find_canaries(str(events)) == []
+
+
+def test_they_are_no_longer_noted_as_perhaps_the_same(customer: Customer, by_id: ById) -> None:
+    assert post(envelope(text_message("wamid.both", "oi", wa_id=PHONE, bsuid=BSUID))).status_code == 200
+    by_id.is_served()
+    assert candidates(by_id) == [customer.user_key]
+    assert profiles.find_by_candidate(customer.user_key) == [by_id.user_key]
+    merged(by_id, customer)
+    assert candidates(by_id) == candidates(customer) == []
+
+
+def candidates(customer: Customer) -> list[str]:
+    profile = profiles.find(customer.user_key)
+    assert profile is not None
+    return list(profile.merge_candidates)
+
+
+def test_customers_whose_first_turn_is_not_done_can_be_merged(customer: Customer) -> None:
+    assert customer.writes("oi").user_key
+    by_id = ById(customer.store, customer.outside).writes("olá")
+    done = merged(by_id, customer)
+    by_id.is_served()
+    customer.is_served()
+    assert len(customer.received) == 2
+    assert len(customer.outside.sent) == 1
+    assert told(customer) == told(by_id) == ["IDENTITY_MERGED"]
+    parted(done)
+    assert owner_of(bsuid=BSUID) == by_id.user_key
+
+
+def test_merges_are_followed_to_their_end(customer: Customer, by_id: ById) -> None:
+    third = Customer(customer.store, Outside(), wa_id="5542999990003")
+    third.writes("oi").is_served()
+    merged(by_id, customer)
+    merged(customer, third)
+    assert current_user_key(by_id.user_key) == third.user_key
+    assert owner_of(bsuid=BSUID) == owner_of(wa_id=PHONE) == third.user_key
+
+
+# --- Refusals ---------------------------------------------------------------------------------------------------------
+def test_what_makes_no_sense_is_refused(customer: Customer, by_id: ById) -> None:
+    third = Customer(customer.store, Outside(), wa_id="5542999990003")
+    third.writes("oi").is_served()
+    now, a, b, c = timezone.now(), customer.user_key, by_id.user_key, third.user_key
+    merged(by_id, customer)
+    for source, target, error in [
+        (a, a, merging.SamePerson),
+        (b, a, merging.SamePerson),
+        (a, b, merging.SamePerson),  # a circle
+        (b, c, merging.AlreadyMerged),
+        (c, b, merging.AlreadyMerged),
+        ("f" * 32, a, merging.UnknownCustomer),
+        (a, "f" * 32, merging.UnknownCustomer),
+    ]:
+        with pytest.raises(error):
+            merge(source=source, target=target, actor=STAFF, now=now)
+    assert len(documents("merges")) == 1
+
+
+@pytest.mark.parametrize("erased", ["source", "target"])
+def test_who_was_erased_is_merged_with_nobody(customer: Customer, by_id: ById, erased: str) -> None:
+    gone = by_id if erased == "source" else customer
+    customer.store.inner.commit([Update(f"conversations/{gone.user_key}", {"status": Conversation.Status.ERASED})])
+    with pytest.raises(CustomerErased):
+        merged(by_id, customer)
+
+
+def test_more_identifiers_than_a_commit_holds_are_refused(
+    customer: Customer, by_id: ById, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Identity(user_key=by_id.user_key, kind="BSUID", pepper_version=1, evidence="x", created_at=timezone.now())
+    customer.store.inner.commit([Create("identities/v1-other", entry.to_document())])
+    monkeypatch.setattr(merging, "IDENTITIES_MAX", 1)
+    with pytest.raises(merging.TooManyIdentifiers):
+        merged(by_id, customer)
+
+
+def test_who_is_with_a_person_stays_with_them(customer: Customer, by_id: ById) -> None:
+    """The bot would answer beside the person. The other way round nobody is lost."""
+    by_id.writes("quero falar com uma pessoa").is_served()
+    with pytest.raises(merging.WithPerson):
+        merged(by_id, customer)
+    merged(customer, by_id)
+    assert by_id.header.mode == Mode.WAITING_HUMAN
+    customer.wa_id = PHONE
+    customer.writes("alô?")
+    by_id.is_served()
+    assert len(by_id.received) == 3
+    assert len(customer.outside.sent) == 3  # two greetings, and that a person will come
+    release_to_bot(user_key=by_id.user_key, agent=STAFF, now=timezone.now())
+    assert by_id.handoffs[0].status == "RESOLVED"
+
+
+# --- What was open ----------------------------------------------------------------------------------------------------
+def test_a_reply_that_waited_is_not_sent_any_more(customer: Customer, by_id: ById, clock: Any) -> None:
+    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
+    by_id.writes("Onde fica a empresa?").is_served()
+    merged(by_id, customer)
+    clock.shift(10)
+    assert by_id.is_served() is None
+    assert by_id.states == ["SENT", "CANCELLED"]
+
+
+LEAD = (
+    "Preciso de um sistema sob medida",
+    "Empresa",
+    "Controlamos o estoque em planilhas",
+    "Cadastro de produtos e relatórios",
+    "Umas 20 pessoas",
+    "Ponta Grossa - PR",
+    "Em três meses",
+)
+
+
+@pytest.mark.parametrize("lead", [False, True])
+def test_the_session_runs_out_and_nobody_is_written_to(customer: Customer, by_id: ById, clock: Any, lead: bool) -> None:
+    for text in LEAD if lead else ():
+        by_id.writes(text).is_served()
+    sent = len(customer.outside.sent)
+    merged(by_id, customer)
+    clock.shift(timedelta(minutes=32))
+    closed = SessionManager().check_timeouts(now=timezone.now())
+    assert {session.user_key for session in closed} == {customer.user_key, by_id.user_key}
+    by_id.is_served()
+    assert len(customer.outside.sent) == sent
+    assert [handoff.status for handoff in by_id.handoffs] == ["OPEN"] * lead  # a complete lead is still called back
+
+
+# --- Undo -------------------------------------------------------------------------------------------------------------
+def test_undo_gives_the_identifiers_back(customer: Customer, by_id: ById) -> None:
+    done = merged(by_id, customer)
+    undone = parted(done)
+    assert (owner_of(bsuid=BSUID), owner_of(wa_id=PHONE)) == (by_id.user_key, customer.user_key)
+    assert (by_id.header.merged_into, by_id.header.owner_epoch) == (None, 2)
+    assert (undone.undone_by, undone.merged_by) == (STAFF, STAFF)
+    assert told(customer) == told(by_id) == ["IDENTITY_MERGED", "IDENTITY_UNMERGED"]
+    by_id.writes("voltei").is_served()
+    assert len(by_id.received) == 2
+    merged(by_id, customer)  # and again
+    assert owner_of(bsuid=BSUID) == customer.user_key
+
+
+def test_what_was_undone_or_never_was_cannot_be_undone(customer: Customer, by_id: ById) -> None:
+    done = merged(by_id, customer)
+    parted(done)
+    with pytest.raises(merging.AlreadyUndone):
+        parted(done)
+    with pytest.raises(merging.UnknownMerge):
+        undo(merge_id="f" * 32, actor=STAFF, now=timezone.now())
+
+
+def test_merges_are_undone_in_the_opposite_order(customer: Customer, by_id: ById) -> None:
+    third = Customer(customer.store, Outside(), wa_id="5542999990003")
+    third.writes("oi").is_served()
+    first, second = merged(by_id, customer), merged(customer, third)
+    with pytest.raises(merging.AlreadyMerged):
+        parted(first)
+    parted(second)
+    parted(first)
+    assert (owner_of(bsuid=BSUID), owner_of(wa_id=PHONE)) == (by_id.user_key, customer.user_key)
+
+
+def test_undo_gives_back_what_a_rotation_of_the_pepper_made_of_it(
+    customer: Customer, by_id: ById, settings: Any
+) -> None:
+    done = merged(by_id, customer)
+    [old] = done.identity_ids
+    entry = Identity.from_snapshot(customer.store.inner.get(f"identities/{old}"))
+    twin = {**entry.to_document(), "pepper_version": 2, "twin": old}
+    customer.store.inner.commit([Create("identities/v2-twin", twin)])
+    customer.store.inner.delete(f"identities/{old}")
+    parted(done)
+    assert customer.store.inner.get("identities/v2-twin").data["user_key"] == by_id.user_key
+
+
+# --- Races ------------------------------------------------------------------------------------------------------------
+RACES = (PreconditionFailed("header"), AlreadyExists("audit_logs"), NotFound("identities"), Unavailable("commit"))
+
+
+@pytest.mark.parametrize("fault", [*map(Fault, RACES), Fault(Unavailable("no answer"), applied=True)])
+def test_a_merge_is_made_once_however_its_commit_ends(customer: Customer, by_id: ById, fault: Fault) -> None:
+    customer.store.commit_faults.append(fault)
+    done = merged(by_id, customer)
+    customer.store.commit_faults.append(fault)
+    parted(done)
+    assert told(customer) == told(by_id) == ["IDENTITY_MERGED", "IDENTITY_UNMERGED"]
+    assert owner_of(bsuid=BSUID) == by_id.user_key
+
+
+def test_what_a_turn_attaches_meanwhile_is_merged_too(customer: Customer, by_id: ById) -> None:
+    """Between our reading and our commit the source gets an identifier: the header has another version then."""
+    other = "5542999990009"
+    assert post(envelope(text_message("wamid.more", "oi", wa_id=other, bsuid=BSUID))).status_code == 200
+    customer.store.before_commits.append(by_id.is_served)
+    done = merged(by_id, customer)
+    assert len(done.identity_ids) == 2
+    assert owner_of(wa_id=other) == customer.user_key
+
+
+def test_two_people_who_merge_at_once_merge_once(customer: Customer, by_id: ById) -> None:
+    customer.store.before_commits.append(lambda: merged(by_id, customer))
+    with pytest.raises(merging.SamePerson):
+        merged(customer, by_id)
+    assert told(customer) == told(by_id) == ["IDENTITY_MERGED"]
+
+
+def test_a_merge_that_always_loses_says_so(customer: Customer, by_id: ById) -> None:
+    customer.store.commit_faults = [Fault(Unavailable("commit"))] * merging.TRIES
+    with pytest.raises(merging.MergeContended):
+        merged(by_id, customer)
+    assert owner_of(bsuid=BSUID) == by_id.user_key
