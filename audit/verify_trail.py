@@ -28,6 +28,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -130,14 +131,14 @@ class Report:
     def to_text(self) -> str:
         lines = [_described(problem) for problem in self.problems]
         if hidden := self.problem_count - len(self.problems):
-            lines.append(f"... and {hidden} more problems")
-        verdict = "ok" if self.ok else f"{self.problem_count} problems"
-        return "\n".join([*lines, f"{self.chains} chains, {self.events} events: {verdict}"])
+            lines.append(f"... e mais {hidden} problemas")
+        verdict = "sem alterações" if self.ok else f"{self.problem_count} problemas"
+        return "\n".join([*lines, f"{self.chains} cadeias, {self.events} eventos: {verdict}"])
 
 
 def _described(problem: Problem) -> str:
-    place = "log" if problem.conversation_id is None else f"{problem.conversation_id} seq {problem.seq}"
-    return f"{place}: {problem.kind.value}, {problem.detail}"
+    place = "registro" if problem.conversation_id is None else f"{problem.conversation_id}, nº {problem.seq}"
+    return f"{place}: {problem.kind.value} ({problem.kind.label}): {problem.detail}"
 
 
 # --- The chain --------------------------------------------------------------------------------------------------------
@@ -527,8 +528,9 @@ class Signature:
 
 @dataclass(frozen=True)
 class Note:
-    """A checkpoint: `root` is that of the log's first `size` leaves. `text` is what was signed."""
+    """A checkpoint: `root` is that of the log's first `size` leaves. `text` is what was signed, of `full_text`."""
 
+    full_text: str
     text: str
     origin: str
     size: int
@@ -564,6 +566,7 @@ def parse_note(text: str) -> Note:
     if len(_base64(root)) != HASH_BYTES:
         raise NoteError("a raiz não é um hash SHA-256")
     return Note(
+        full_text=text,
         text=signed + "\n",
         origin=origin,
         size=int(size),
@@ -787,28 +790,26 @@ class UnreadableReport(ValueError):
     """The file is not a report as it is described above."""
 
 
-def verify_report(document: Any, keys: Sequence[VerifierKey], observed: ObservedHeads | None = None) -> Report:
+def verify_report(document: Any, keys: Sequence[VerifierKey], observed: ObservedHeads, report: Report) -> None:
     """Verify an exported report: its chains, the checkpoints that prove them, and the heads of a log where it is given.
 
     Raises `UnreadableReport`.
     """
-    report = Report()
     trails = document.get("trails", [document]) if isinstance(document, dict) else None
     if not isinstance(trails, list) or not trails:
         raise UnreadableReport("não há trilhas no arquivo")
     for trail in trails:
         _verify_trail(trail, keys, observed, report)
-    return report
 
 
-def _verify_trail(trail: Any, keys: Sequence[VerifierKey], observed: ObservedHeads | None, report: Report) -> None:
+def _verify_trail(trail: Any, keys: Sequence[VerifierKey], observed: ObservedHeads, report: Report) -> None:
     try:
         conversation_id, events = str(trail["conversation_id"]), [_with_time(event) for event in trail["events"]]
         after = _head_of({**trail["after"], "conversation_id": conversation_id}) if "after" in trail else None
         proofs = [_Proof.read(each) for each in trail["checkpoints"]]
     except (TypeError, KeyError, ValueError) as exc:
         raise UnreadableReport("uma trilha não tem os campos que deve ter") from exc
-    heads = set(observed.of(conversation_id)) if observed else set()
+    heads = set(observed.of(conversation_id))
     for proof in proofs:
         problem = proof.problem(conversation_id, keys)
         report.add([problem] if problem else [])
@@ -874,17 +875,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         keys = parse_keys(options.pubkey.read_text())
         document = json.loads(options.trail.read_bytes())
-        problems: list[Problem] = []
-        observed = ObservedHeads() if options.checkpoints else None
-        if observed:
-            problems, newest = verify_log(checkpoints_in(options.checkpoints), keys, observed)
-            if not problems and newest is None:
-                raise UnreadableReport(f"não há pontos de verificação em {options.checkpoints}")
-        report = verify_report(document, keys, observed)
+        with closing(ObservedHeads()) as observed:
+            report = Report()
+            if options.checkpoints:
+                problems, newest = verify_log(checkpoints_in(options.checkpoints), keys, observed)
+                report.add(problems)
+                if newest is None and not problems:
+                    raise UnreadableReport(f"não há pontos de verificação em {options.checkpoints}")
+            verify_report(document, keys, observed, report)
     except (OSError, ValueError, RecursionError) as exc:
         print(f"Não foi possível verificar: {exc}", file=sys.stderr)
         return 2
-    report.add(problems)
     print(report.to_json() if options.json else report.to_text())
     return report.status
 
