@@ -113,9 +113,9 @@ class _Walk:
                     self.counts["rewritten"] += 1
                 elif not isinstance(result.error, NotFound):  # deleted meanwhile: there is nothing to rewrite
                     raise result.error
+            self.counts["lost"] += len(lost)  # even where the other one did our work: the next walk counts it
             again = get_store().get_many(lost) if lost else {}
             updates = [update for snapshot in again.values() if (update := self._update(snapshot, fields))]
-        self.counts["lost"] += len(updates)
 
     def _update(self, snapshot: Snapshot, fields: Sequence[EncryptedField], *, first: bool = False) -> Update | None:
         """The write that puts the document's envelopes under the newest key; None where there is nothing to do.

@@ -1,0 +1,70 @@
+"""Rings of keys and peppers, what stands encrypted anywhere, and a walk that dies at one call."""
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.core.files.storage import default_storage
+
+from pyloto.documents import get_store, use_store
+from pyloto.privacy import encrypted_files
+from pyloto.privacy.fields import decrypt
+from tests.conversations.outside import WorkerDied
+
+from .erasures import STORE_CALLS, Fuse, Mortal, all_documents
+
+ENVELOPE = re.compile(r"\d+\.[\w-]{30,}={0,2}")
+SECRETS = {
+    "PRIVACY_KEYS": {1: b"a-key-of-the-tests-with-32-bytes", 2: b"another-key-of-the-tests-32-byte"},
+    "PRIVACY_PEPPERS": {1: b"pepper-of-the-tests-32-bytes-ok!", 2: b"another-pepper-of-tests-32-bytes"},
+}
+Place = tuple[str, str]  # document path and field path
+STORAGE_CALLS = ("open", "save", "delete", "listdir", "get_modified_time")
+
+
+def ring(setting: str, *versions: int) -> str:
+    return ",".join(f"{version}:{base64.b64encode(SECRETS[setting][version]).decode()}" for version in versions)
+
+
+def envelopes() -> dict[Place, str]:
+    """Whatever looks like an envelope, in all documents, and in the files that they name."""
+    found: dict[Place, str] = {}
+    for snapshot in all_documents():
+        found |= {(snapshot.path, field): text for field, text in _texts(snapshot.data) if ENVELOPE.fullmatch(text)}
+        if snapshot.path.startswith("webhook_quarantine/") and snapshot.data["file"]:
+            with default_storage.open(snapshot.data["file"]) as file:
+                found[snapshot.path, "body"] = file.read().decode()
+    return found
+
+
+def _texts(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for name, item in value.items():
+                yield from _texts(item, f"{prefix}.{name}" if prefix else name)
+        case list():
+            for item in value:
+                yield from _texts(item, prefix)
+        case str():
+            yield prefix, value
+
+
+def plain() -> dict[Place, str]:
+    """Everything encrypted, as readers see it with the ring of now. Raises where one cannot be read."""
+    return {place: decrypt(envelope, path=place[0], field=place[1]) for place, envelope in envelopes().items()}
+
+
+def versions() -> set[str]:
+    return {envelope.partition(".")[0] for envelope in envelopes().values()}
+
+
+def dies(fuse: Fuse, patch: Any, work: Callable[[], Any]) -> bool:
+    """Do the work with every call of the stores behind the fuse; whether the process died."""
+    with patch.context() as patched, use_store(Mortal(get_store(), fuse, STORE_CALLS)):
+        patched.setattr(encrypted_files, "default_storage", Mortal(default_storage, fuse, STORAGE_CALLS))
+        try:
+            work()
+        except WorkerDied:
+            return True
+    return False
