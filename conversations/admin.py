@@ -17,6 +17,7 @@ from pyloto.documents import is_document_id
 from pyloto.documents.admin import DocumentAdmin, short_time
 from pyloto.documents.queryset import DocumentQuerySet
 
+from .customer_pages import merge_urls
 from .intents import Intent, Outcome
 from .labels import intent_labels, label_of
 from .models import Conversation, Handoff, Mode, Quarantined, Session
@@ -107,6 +108,7 @@ class ConversationAdmin(DocumentAdmin):
         release = self.admin_site.admin_view(require_POST(self.release_view))
         return [
             path("<str:user_key>/release/", release, name="conversations_conversation_release"),
+            *merge_urls(self),
             *super().get_urls(),
         ]
 

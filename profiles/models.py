@@ -84,6 +84,9 @@ class UserProfile(DocumentModel):
             ("hold_userprofile", "Pode pôr e tirar a guarda legal"),
         ]
 
+    def __str__(self) -> str:
+        return f"Cliente {self.pk[:8]}"
+
     def reveal(self, field: str) -> str:
         """The plain value of an encrypted field; empty where there is none. Raises `DecryptionFailed`."""
         envelope = getattr(self, field)

@@ -14,6 +14,8 @@ MENU = {
     ),
     "Controle": (
         ("Auditoria", "history", "audit", "auditevent"),
+        ("Uniões de clientes", "merge", "profiles", "merge"),
+        ("Apagamentos", "delete_history", "profiles", "erasure"),
         ("Entregas em quarentena", "report", "conversations", "quarantined"),
     ),
     "Acesso": (

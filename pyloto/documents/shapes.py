@@ -34,6 +34,8 @@ SHAPES = (
     Shape("user_profiles", (("search_words", "array-contains"),)),
     Shape("user_profiles", (("username_key", "in"),)),
     Shape("history", order_by=(("at", "desc"),)),
+    Shape("merges", order_by=(("merged_at", "desc"),)),
+    Shape("erasures", order_by=(("requested_at", "desc"),)),
     Shape("user_profiles", (("legal_hold.at", ">"),), (("legal_hold.at", "asc"),)),
     Shape("user_profiles", (("last_interaction", "<="),), (("last_interaction", "asc"),)),
     Shape("identities", (("pepper_version", ">"),), (("pepper_version", "asc"),)),

@@ -221,11 +221,10 @@ def test_of_many_who_write_one_customer_down_at_once_one_does(store: DocumentSto
     outcomes: list[Any] = []
 
     def attempt() -> None:
-        with use_store(store):
-            try:
-                outcomes.append(written_down().pk)
-            except InvalidProfile as refused:
-                outcomes.append(refused)
+        try:
+            outcomes.append(written_down().pk)
+        except InvalidProfile as refused:
+            outcomes.append(refused)
 
     run_together(attempt, 4)
     (created,) = [outcome for outcome in outcomes if isinstance(outcome, str)]
@@ -243,9 +242,8 @@ def test_two_first_messages_of_one_person_at_once_make_one_profile(store: Docume
     statuses: list[int] = []
 
     def deliver() -> None:
-        with use_store(store):
-            wa_id = next(spellings)
-            statuses.append(post(envelope(text_message(f"wamid.{wa_id}{len(wa_id)}", "oi", wa_id=wa_id))).status_code)
+        wa_id = next(spellings)
+        statuses.append(post(envelope(text_message(f"wamid.{wa_id}{len(wa_id)}", "oi", wa_id=wa_id))).status_code)
 
     run_together(deliver, 3)
     assert statuses == [200, 200, 200]

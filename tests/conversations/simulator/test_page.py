@@ -1,48 +1,17 @@
 """The page in a real browser: what a person sees and taps."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from conversations.simulator.fake import FakeMeta
 from tests.conversations.simulator.receiver import NUMBER, Receiver, new_fake, wait_for
+from tests.lab.browser import WAIT_MS, browser
 
-WAIT_MS = 30_000  # for what a busy machine does late; what comes in time ends the wait
-expect.set_options(timeout=WAIT_MS)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-dev-shm-usage",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        missing = "no chromium: the simulator's page is not tested (apt-get install chromium)"
-        if os.environ.get("REQUIRE_EMULATORS") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = launch(playwright, path)
-        yield browser
-        browser.close()
-
-
-def launch(playwright: Playwright, path: str) -> Browser:
-    return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+__all__ = ["browser"]
 
 
 @pytest.fixture
