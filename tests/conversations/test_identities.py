@@ -14,6 +14,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conversations.services.turns import process
 from profiles.identifiers import Sender
 from profiles.models import Identity
 from profiles.services import resolution
@@ -113,6 +114,43 @@ def test_a_username_counts_only_where_nothing_else_is_known(embedded_store: Docu
     )
     assert len(user_keys()) == 2
     assert set(entries()) == {"BSUID"}
+
+
+def test_a_username_alone_is_one_person_however_it_is_written(store: DocumentStore) -> None:
+    first, again, other = (Sender(username=name) for name in ("ana.silva", "Ana.Silva", "ana.souza"))
+    resolved = [resolve_senders([sender], now=timezone.now())[0].user_key for sender in (first, again, other)]
+    assert resolved[0] == resolved[1] != resolved[2]
+    assert [entry.data["kind"] for entry in documents("identities")] == ["USERNAME", "USERNAME"]
+
+
+def test_two_first_messages_in_two_processes_make_one_person_and_one_profile(
+    store: DocumentStore, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolution, "cache", NoCache())
+    both = threading.Barrier(2, timeout=20)
+
+    def deliver(wamid: str) -> int:
+        try:
+            body = envelope(text_message(wamid, "oi", wa_id=PHONE, bsuid=BSUID))
+            both.wait()
+            return post(body).status_code
+        finally:
+            connections.close_all()
+
+    def work(user_key: str) -> None:
+        try:
+            both.wait()
+            process(user_key=user_key, client=outside)  # type: ignore[arg-type]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(deliver, ["wamid.1", "wamid.2"])) == [200, 200]
+        [user_key] = user_keys()
+        list(pool.map(work, [user_key, user_key]))
+    assert [profile.id for profile in documents("user_profiles")] == [user_key]
+    assert entries() == {"BSUID": user_key, "PHONE": user_key}
+    assert {message.state for message in stored_messages() if message.direction == "in"} == {"HANDLED"}
 
 
 def value(*messages: dict[str, Any]) -> dict[str, Any]:
@@ -289,6 +327,23 @@ def test_threads_with_neighbouring_rings_make_one_person(store: DocumentStore, m
         assert all(answer == answers[0] for answer in answers)
         for entry in documents("identities"):
             get_store().delete(entry.path)
+
+
+@pytest.mark.parametrize(("one", "other"), NEIGHBOURS)
+def test_an_identifier_is_attached_to_one_person_whatever_the_rings(
+    embedded_store: DocumentStore, outside: Outside, settings: Any, one: int, other: int
+) -> None:
+    """While a turn is about to attach the phone, it becomes somebody else's in another process."""
+    settings.PRIVACY_PEPPERS = RINGS[one]
+    write("wamid.1", wa_id="", bsuid=BSUID)
+    [user_key] = user_keys()
+    write("wamid.2", wa_id=PHONE, bsuid=BSUID)
+    with use_store(OvertakenBy(embedded_store, settings, RINGS[other])) as store:
+        process(user_key=user_key, client=outside)  # type: ignore[arg-type]
+    phones = {entry.data["user_key"] for entry in documents("identities") if entry.data["kind"] == "PHONE"}
+    assert phones == {store.winner}
+    assert candidates() == {user_key: [store.winner]}
+    assert len(outside.sent) == 1
 
 
 # --- In any order -----------------------------------------------------------------------------------------------------

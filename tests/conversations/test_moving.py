@@ -22,6 +22,7 @@ from conversations.whatsapp.client import Rejected
 from conversations.whatsapp.errors import ErrorClass
 from profiles.identifiers import Sender
 from profiles.models import Erasure
+from profiles.services import erasure
 from profiles.services.resolution import resolve_senders
 from profiles.stores import ErasureStore, IdentityStore
 from pyloto.documents import AlreadyExists, Create, Delete, NotFound, PreconditionFailed, Unavailable, Update, use_store
@@ -227,6 +228,31 @@ def test_the_timeouts_job_leaves_the_erased_alone(customer: Customer, clock: Any
     assert SessionManager().check_timeouts(now=timezone.now()) == []
     assert len(customer.outside.sent) == 1
     customer._user_key = ""
+
+
+def test_a_real_erasure_keeps_its_hands_off_the_new_one(customer: Customer, clock: Any) -> None:
+    """Late messages come in while it goes on, and after its last look when even the header is gone."""
+    customer.writes("Sou o cliente", "oi").is_served()
+    gone = customer.user_key
+    asked = {"user_key": gone, "reason": Erasure.Reason.REQUEST, "actor": "user:7"}
+    erasure.begin(**asked, now=timezone.now())  # type: ignore[arg-type]
+    clock.shift(1)
+    comes_late(gone, "wamid.late1")
+    erasure.resume(gone, timezone.now())
+    [ring] = serve(gone, customer.outside)
+    serve(ring, customer.outside)
+    clock.shift(timedelta(minutes=3))
+    erasure.resume(gone, timezone.now())
+    assert customer.store.inner.get_many([f"conversations/{gone}"]) == {}
+    comes_late(gone, "wamid.late2")
+    assert serve(gone, customer.outside) == {ring}
+    serve(ring, customer.outside)
+    new = newcomer(customer)
+    assert new.user_key == ring
+    assert [message.state for message in new.received] == ["HANDLED", "HANDLED"]
+    assert below(gone) == []
+    invariants.check(new)
+    customer._user_key = ring
 
 
 # --- Merged -----------------------------------------------------------------------------------------------------------
