@@ -38,7 +38,7 @@ class Peppers:
     ring: tuple[int, ...]
     entries: dict[int, int]  # by version, also of versions that the ring no longer holds
     unpaired: dict[int, int]  # entries of the older ones that have no twin under the newest
-    paired: int = 0  # by this run; with `dry_run` those that would be
+    paired: int = 0  # by this run
     lost: int = 0  # changed by others at every try
     contradictions: int = 0  # identifiers whose entries lead to two customers
     unreadable: int = 0  # documents whose identifiers cannot be decrypted
@@ -136,7 +136,7 @@ def _pair(found: Iterable[tuple[str, str]], *, dry_run: bool) -> dict[str, int]:
         contradictions = sum(group is None for group in writes.values())
         todo = {newest: group for newest, group in writes.items() if group}
         if dry_run:
-            return {"paired": len(todo), "contradictions": contradictions}
+            return {"contradictions": contradictions}
         done = _commit(list(todo.items()), size=1 if race else COMMIT_MAX)
         paired += len(done)
         left = [keys for keys in left if keys[0] in todo.keys() - done]

@@ -12,7 +12,7 @@ from pyloto.privacy import encrypted_files
 from pyloto.privacy.fields import decrypt
 from tests.conversations.outside import WorkerDied
 
-from .erasures import STORE_CALLS, Fuse, Mortal, all_documents
+from .erasures import Fuse, Mortal, all_documents
 
 ENVELOPE = re.compile(r"\d+\.[\w-]{30,}={0,2}")
 SECRETS = {
@@ -20,7 +20,9 @@ SECRETS = {
     "PRIVACY_PEPPERS": {1: b"pepper-of-the-tests-32-bytes-ok!", 2: b"another-pepper-of-tests-32-bytes"},
 }
 Place = tuple[str, str]  # document path and field path
-STORAGE_CALLS = ("open", "save", "delete", "listdir", "get_modified_time")
+# Those that change something: to die before one that reads is the same as to die before the next of these.
+STORE_CALLS = ("commit", "set", "update", "delete", "write_many")
+STORAGE_CALLS = ("save", "delete")
 
 
 def ring(setting: str, *versions: int) -> str:

@@ -70,7 +70,7 @@ def _as_dict(state: Peppers, deleted: int) -> dict[str, Any]:
 
 def _as_text(state: Peppers, deleted: int, dry_run: bool) -> str:
     newest = state.ring[0]
-    lines = [f"{state.paired} identifiers {'would get' if dry_run else 'got'} a twin under pepper {newest}."]
+    lines = [] if dry_run else [f"{state.paired} identifiers got a twin under pepper {newest}."]
     for version, number in state.entries.items():
         without = f", {state.unpaired[version]} still without a twin" if version != newest else " (the newest)"
         gone = "" if version in state.ring else "; PRIVACY_PEPPERS does not hold it"
