@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.core import checks
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,3 +19,13 @@ def check_signing_key(**kwargs: Any) -> list[Error]:
     except ImproperlyConfigured as exc:
         return [Error(str(exc), hint=HINT, id="audit.E001")]
     return []
+
+
+@register(deploy=True)
+def check_shared_storage(**kwargs: Any) -> list[checks.Warning]:
+    if settings.DOCUMENTS_BACKEND == "embedded" or settings.EXPORTS_BUCKET:
+        return []
+    text = "Checkpoints are written to a directory of this machine: every worker and the web process must share it"
+    return [
+        checks.Warning(text, hint="EXPORTS_BUCKET names a Cloud Storage bucket (docs/production.md)", id="audit.W001")
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 from django.core.files.storage import Storage
-from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.retry import DEFAULT_RETRY
 from storages.backends.gcloud import GoogleCloudStorage
@@ -20,8 +20,9 @@ RETRY = DEFAULT_RETRY.with_timeout(15.0)  # the library's own: 120 s, longer tha
 
 def save_once(storage: Storage, name: str, content: bytes) -> bool:
     with _translated(name):
+        blob = _blob(storage, name)
         try:
-            _blob(storage, name).upload_from_string(
+            blob.upload_from_string(
                 content,
                 content_type="application/octet-stream",
                 if_generation_match=0,  # 0: there is no object of this name
@@ -29,6 +30,10 @@ def save_once(storage: Storage, name: str, content: bytes) -> bool:
                 retry=RETRY,
             )
         except PreconditionFailed:
+            return False
+        except Forbidden:  # the bucket's way to say so to whoever may create and not replace (docs/production.md)
+            if not blob.exists(timeout=TIMEOUT_SECONDS, retry=RETRY):
+                raise
             return False
         except NotFound as exc:
             raise StorageUnavailable(f"There is no bucket for {name}") from exc

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 
 from audit import checkpoints, signing, stores
 from audit.checkpoints import CheckpointRefused, make_checkpoint
+from audit.checks import check_shared_storage
 from audit.stores import AuditLogStore, CheckpointStore
 from audit.tasks import write_audit_checkpoint
 from audit.verify_trail import leaf_bytes, verify_note
@@ -289,6 +290,14 @@ def test_a_key_that_cannot_sign_stops_the_start(settings, setting, value):
 
     with pytest.raises(ImproperlyConfigured, match=setting):
         require_checks()
+
+
+def test_a_deployment_whose_machines_may_not_share_the_files_is_warned(settings):
+    settings.DOCUMENTS_BACKEND = "firestore"
+
+    assert [warning.id for warning in check_shared_storage()] == ["audit.W001"]
+    settings.EXPORTS_BUCKET = "a-bucket"
+    assert check_shared_storage() == []
 
 
 # --- commands, jobs, settings -----------------------------------------------------------------------------------------

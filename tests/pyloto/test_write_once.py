@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.storage import FileSystemStorage
+from google.api_core.exceptions import Forbidden
+from google.cloud.storage import Blob
 
 from pyloto import cloud_storage
 from pyloto.errors import TransientError
@@ -110,6 +112,19 @@ def test_a_storage_that_is_down_may_be_tried_again(gcs, monkeypatch):
     for call in (lambda: save_once(storage, "a", b"x"), lambda: read(storage, "a"), lambda: written_at(storage, "a")):
         with pytest.raises(TransientError):
             call()
+
+
+def test_who_may_create_and_not_replace_is_told_that_a_file_is_there(gcs, monkeypatch):
+    def forbid(*args, **kwargs):
+        raise Forbidden("no storage.objects.delete")
+
+    storage = gcs.storage()
+    save_once(storage, "there", b"x")
+    monkeypatch.setattr(Blob, "upload_from_string", forbid)
+
+    assert not save_once(storage, "there", b"y")
+    with pytest.raises(TransientError):
+        save_once(storage, "not-there", b"y")
 
 
 def test_a_bucket_that_is_not_there_is_no_missing_file(gcs):
