@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from audit import Event, EventType, Head, event_id, link
+from audit.stores import AuditLogStore
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
 from conversations.plans import TurnPlan
 from conversations.replies import Reply
@@ -45,6 +46,15 @@ def header_writes(
     if header.update_time is None:
         return [Create(path, {**header.to_document(), **fields}), *writes]
     return [Update(path, fields, last_update_time=header.update_time), *writes]
+
+
+def catch_up(header: Conversation) -> bool:
+    """Take the end of the chain for the header's, where that is behind; whether it was. For who met an existing event."""
+    tail = AuditLogStore().tail(header.conversation_id)
+    if tail.seq <= Head.from_document(header.conversation_id, header.audit_head).seq:
+        return False
+    header.audit_head = tail.to_document()
+    return True
 
 
 def new_header(user_key: str, message: Message, now: datetime) -> Conversation:

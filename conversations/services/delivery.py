@@ -11,12 +11,11 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from audit import Event, EventType, Head, event_id
-from audit.stores import AuditLogStore
+from audit import Event, EventType, event_id
 from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
-from conversations.services.commits import LOST_RACE, header_writes, jitter, profile_in, senders_of
+from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter, profile_in, senders_of
 from conversations.services.moving import Departed
 from conversations.stores import ConversationStore, Loaded, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
@@ -63,11 +62,8 @@ class Run:
         loaded = load(self.user_key, others)
         if loaded.is_erased or (follow and loaded.header and loaded.header.merged_into):
             raise Departed(loaded)
-        if self.met_existing and loaded.header:
-            tail = AuditLogStore().tail(loaded.header.conversation_id)
-            if tail.seq > Head.from_document(loaded.header.conversation_id, loaded.header.audit_head).seq:
-                alert("audit_head_behind", conversation_id=loaded.header.conversation_id)
-                loaded.header.audit_head = tail.to_document()
+        if self.met_existing and loaded.header and catch_up(loaded.header):
+            alert("audit_head_behind", conversation_id=loaded.header.conversation_id)
         return loaded
 
     def senders(self, messages: Sequence[Message]) -> list[Sender]:

@@ -16,8 +16,8 @@ import structlog
 
 from audit import Event, EventType, event_id
 from audit.errors import CustomerErased
-from conversations.models import Conversation, Mode
-from conversations.services.commits import LOST_RACE, header_writes, jitter, profile_in
+from conversations.models import WHATSAPP_APP, Conversation, Mode
+from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter, profile_in
 from conversations.stores import Loaded, load
 from profiles.models import Identity, Merge
 from profiles.services.resolution import forget
@@ -133,9 +133,9 @@ def merge(*, source: str, target: str, actor: str, now: datetime) -> Merge:
         raise SamePerson("a customer cannot be merged with themselves")
     merge_id, attempt = secrets.token_hex(16), secrets.token_hex(16)
 
-    def compose() -> list[Write]:
-        sides = [_read(source), _read(target)]
-        _refuse_merge(*sides)
+    def compose(again: bool) -> list[Write]:
+        sides = [_read(source, again), _read(target, again)]
+        _refuse_merge(*sides, now=now)
         entries = identities.of(source, limit=IDENTITIES_MAX + 1)  # after the header: nothing is attached in between
         if len(entries) > IDENTITIES_MAX:
             raise TooManyIdentifiers("too many identifiers for one merge")
@@ -156,11 +156,14 @@ def merge(*, source: str, target: str, actor: str, now: datetime) -> Merge:
     return done
 
 
-def _read(user_key: str) -> Side:
-    return Side(user_key, load(user_key, [profiles.path(user_key)]))
+def _read(user_key: str, again: bool) -> Side:
+    loaded = load(user_key, [profiles.path(user_key)])
+    if again and loaded.header:  # perhaps an event stood in the way
+        catch_up(loaded.header)
+    return Side(user_key, loaded)
 
 
-def _refuse_merge(source: Side, target: Side) -> None:
+def _refuse_merge(source: Side, target: Side, *, now: datetime) -> None:
     for side in (source, target):
         if side.loaded.is_erased:
             raise CustomerErased("this customer was erased")
@@ -172,8 +175,15 @@ def _refuse_merge(source: Side, target: Side) -> None:
         raise SamePerson("one of them was merged into the other before")
     if any(merged_into):
         raise AlreadyMerged("one of them was merged before: merge the customer whom they are now")
-    if source.header and source.header.mode != Mode.BOT:
+    if source.header and _is_with_person(source.header, now):
         raise WithPerson("the source is with a person, or waits for one")
+
+
+def _is_with_person(header: Conversation, now: datetime) -> bool:
+    """Not where the owner had answered on the phone and left it alone since: the bot is back at the next message."""
+    if header.mode == Mode.HUMAN and header.assigned_to == WHATSAPP_APP and header.app_until is not None:
+        return bool(header.app_until > now)
+    return bool(header.mode != Mode.BOT)
 
 
 def _merge_writes(sides: Sequence[Side], entries: Sequence[Identity], merged: Merge, attempt: str) -> list[Write]:
@@ -234,13 +244,13 @@ def undo(*, merge_id: str, actor: str, now: datetime) -> Merge:
     """
     attempt = secrets.token_hex(16)
 
-    def compose() -> list[Write]:
+    def compose(again: bool) -> list[Write]:
         merged = merges.find(merge_id)
         if merged is None:
             raise UnknownMerge("there is no such merge")
         if merged.undone_at is not None:
             raise AlreadyUndone("this merge was undone before")
-        sides = [_read(merged.source), _read(merged.target)]
+        sides = [_read(merged.source, again), _read(merged.target, again)]
         _refuse_undo(merged, *sides)
         ids = set(merged.identity_ids)  # a rotation of the pepper gave them twins meanwhile, and may have removed them
         found = identities.of(merged.target, limit=IDENTITIES_READ_MAX)
@@ -278,13 +288,13 @@ def _undo_writes(
     ]
 
 
-def _commit(merge_id: str, compose: Callable[[], list[Write]], *, is_done: Callable[[Merge], bool]) -> Merge:
+def _commit(merge_id: str, compose: Callable[[bool], list[Write]], *, is_done: Callable[[Merge], bool]) -> Merge:
     """Compose and commit until it is applied; what is read again tells whether an earlier try was, its answer lost."""
     for race in range(TRIES):
         if race and (found := merges.find(merge_id)) and is_done(found):
             return found
         try:
-            get_store().commit(compose())
+            get_store().commit(compose(race > 0))
         except LOST_RACE:
             time.sleep(jitter(race))
     found = merges.find(merge_id)

@@ -313,7 +313,7 @@ def _writes(
 
 def _number_change(run: Run, context: Context, turn_id: str, correlation_id: str) -> list[Event]:
     """What WhatsApp told us, and the profile takes over: the names of the fields."""
-    fields = fields_renewed(run.user_key, context.senders, identities_in(context.loaded))
+    fields = fields_renewed(run.user_key, context.profile, context.senders, identities_in(context.loaded))
     if not fields:
         return []
     return [

@@ -82,10 +82,18 @@ def _renewed(user_key: str, sender: Sender, existing: dict[str, Identity]) -> Se
     ).renewed()
 
 
-def fields_renewed(user_key: str, senders: Sequence[Sender], existing: dict[str, Identity]) -> list[str]:
-    """The names of the profile's fields that a number change gives new values."""
-    pairs = [(sender, _renewed(user_key, sender, existing)) for sender in senders]
-    return [name for name in ENCRYPTED if any(getattr(old, name) != getattr(new, name) for old, new in pairs)]
+def fields_renewed(
+    user_key: str, profile: UserProfile | None, senders: Sequence[Sender], existing: dict[str, Identity]
+) -> list[str]:
+    """The names of the profile's fields to which a number change gives new values."""
+    changed = [sender for sender in senders if sender.new_wa_id or sender.new_bsuid]
+    if not changed:
+        return []
+    before, found = facts_of(profile), set()
+    for sender in changed:
+        after = _renewed(user_key, sender, existing)
+        found |= {name for name in ENCRYPTED if getattr(after, name) not in {getattr(sender, name), before[name]}}
+    return sorted(found)
 
 
 def _owner(attachment: Attachment, existing: dict[str, Identity]) -> str:

@@ -198,6 +198,19 @@ def test_who_is_with_a_person_stays_with_them(customer: Customer, by_id: ById) -
     assert by_id.handoffs[0].status == "RESOLVED"
 
 
+@pytest.mark.parametrize("minutes", [29, 31])
+def test_who_was_answered_on_the_phone_is_free_when_the_bot_is(
+    customer: Customer, by_id: ById, clock: Any, minutes: int
+) -> None:
+    customer.is_answered_on_the_phone().is_served()
+    clock.shift(timedelta(minutes=minutes))
+    if minutes < 30:
+        with pytest.raises(merging.WithPerson):
+            merged(customer, by_id)
+    else:
+        assert merged(customer, by_id).target == by_id.user_key
+
+
 # --- What was open ----------------------------------------------------------------------------------------------------
 def test_a_reply_that_waited_is_not_sent_any_more(customer: Customer, by_id: ById, clock: Any) -> None:
     customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
@@ -302,6 +315,14 @@ def test_what_a_turn_attaches_meanwhile_is_merged_too(customer: Customer, by_id:
     done = merged(by_id, customer)
     assert len(done.identity_ids) == 2
     assert owner_of(wa_id=other) == customer.user_key
+
+
+def test_a_header_behind_its_chain_holds_no_merge_back(customer: Customer, by_id: ById) -> None:
+    behind = by_id.header.audit_head
+    by_id.writes("Onde fica a empresa?").is_served()
+    customer.store.inner.commit([Update(f"conversations/{by_id.user_key}", {"audit_head": behind})])
+    merged(by_id, customer)
+    assert told(by_id) == ["IDENTITY_MERGED"]
 
 
 def test_two_people_who_merge_at_once_merge_once(customer: Customer, by_id: ById) -> None:

@@ -146,3 +146,4 @@ def test_the_change_that_was_told_twice_is_made_once(known: Customer) -> None:
     known.is_served()
     assert len(entries()) == 3
     assert len({entry.user_key for entry in entries()}) == 1
+    assert len(known.events(EventType.PROFILE_UPDATED)) == 1
