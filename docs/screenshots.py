@@ -1,7 +1,8 @@
 """Takes the pictures of the README: `python -m docs.screenshots`, from the repository's root.
 
 It starts the whole product in a temporary directory, fills it with invented customers, talks to it through the simulator
-as one more, and photographs the simulator, that conversation in the admin and its audit trail with headless Chromium.
+as one more, and photographs the simulator, that conversation in the admin, the customer and the audit trail, with
+headless Chromium.
 """
 
 import os
@@ -111,6 +112,9 @@ def photograph(browser: Browser, installation: Stack, customer_id: str, password
     page.get_by_role("link", name=NAME).first.click()
     page.get_by_text("Trilha de auditoria").wait_for()
     take(page, "conversa")
+    page.get_by_text("Ver o cliente").click()
+    page.get_by_role("button", name="Revelar contato").wait_for()
+    take(page, "cliente")
     page.get_by_text("Trilha de auditoria").click()
     page.get_by_text("sem alterações").wait_for()
     take(page, "auditoria")

@@ -17,6 +17,7 @@ from profiles.services.reveal import REVEALS_PER_HOUR
 from profiles.stores import UserProfileStore
 from pyloto.documents import DocumentStore, Unavailable, Update, get_store, use_store
 from tests.conversations.kept import documents
+from tests.conversations.test_admin_pages import ENGLISH, visible_words
 from tests.lab import canaries
 from tests.lab.faulty_store import Fault, FaultyStore
 
@@ -166,8 +167,9 @@ def test_without_a_reason_nothing_is_shown(ana: str) -> None:
 
 @pytest.mark.parametrize("trouble", ["store", "valkey"])
 def test_what_cannot_be_recorded_is_not_shown(
-    ana: str, embedded_store: DocumentStore, trouble: str, settings: Any
+    ana: str, embedded_store: DocumentStore, trouble: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("conversations.services.trail.jitter", lambda race: 0)
     client = staff("view", "reveal")
     faulty = FaultyStore(embedded_store)
     if trouble == "store":
@@ -325,6 +327,19 @@ def test_who_is_not_there_is_said_to_be_so(admin_client: Client) -> None:
             url("ninguem", page), {"reason": "LAWSUIT" if page == "hold" else "CALL_BACK"}, follow=True
         )
         assert answer.status_code == 200
+
+
+def test_every_page_is_in_portuguese_and_kept_by_no_cache(admin_client: Client, ana: str) -> None:
+    rui = writes("wamid.2", name="Rui", wa_id="5542999990002")
+    get_store().commit([Update(profiles.path(ana), {"merge_candidates": [rui]})])
+    merge = f"/admin/conversations/conversation/{ana}/merge/"
+    pages = [LIST, "/admin/profiles/merge/", url(ana), url(ana, "edit"), url(ana, "erase"), merge]
+    found = {}
+    for page in pages:
+        answer = admin_client.get(page)
+        assert "no-store" in answer["Cache-Control"], page
+        found[page] = re.findall(rf"(?<![\w-])({ENGLISH})(?![\w-])", visible_words(read(answer)))
+    assert found == {page: [] for page in pages}
 
 
 def test_empty_lists_of_merges_and_erasures_say_so(admin_client: Client) -> None:
