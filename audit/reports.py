@@ -39,10 +39,15 @@ from .verify import indexed_notes
 from .verify_trail import CheckpointFiles, Frontier, ObservedHeads, Report, leaf_hash, parse_leaf, verify_log
 
 FORMAT = "pyloto-audit-report/1"
+YEARS = (2000, 2200)
 
 
 class NoTrail(PermanentError):
     """There is nothing to report about: no events, and no trace of any."""
+
+
+class TooManyEvents(PermanentError):
+    """More events than the caller wants to wait for."""
 
 
 @dataclass
@@ -84,6 +89,7 @@ class TrailReport:
     verification: Report = field(default_factory=Report)
     by_type: Counter[str] = field(default_factory=Counter)
     by_day: Counter[str] = field(default_factory=Counter)
+    events_max: int | None = None  # read at most
 
     @property
     def events(self) -> int:
@@ -99,6 +105,10 @@ class TrailReport:
         """Of the chains that are shown; those of the newest checkpoint last."""
         return sorted((p.proof for p in self.parts.values() if p.proof), key=lambda proof: proof.number)
 
+    def limit(self, events: int) -> None:
+        if self.events_max is not None and events > self.events_max:
+            raise TooManyEvents(f"More than {self.events_max} events")
+
     def covers(self, event: Snapshot) -> bool:
         at = event.data.get("timestamp")
         if self.start is None or self.end is None:
@@ -106,12 +116,15 @@ class TrailReport:
         return isinstance(at, datetime) and self.start <= at < self.end
 
 
-def conversation_report(conversation_id: str, *, now: datetime) -> TrailReport:
-    """The whole trail of a conversation, or of the chain "system". Raises `NoTrail`, and where something does not answer
-    `TransientError`."""
+def conversation_report(conversation_id: str, *, now: datetime, events_max: int | None = None) -> TrailReport:
+    """The whole trail of a conversation, or of the chain "system".
+
+    Raises `NoTrail`, `TooManyEvents` where it would read more than `events_max`, and `TransientError`.
+    """
     if not CHAIN_ID.fullmatch(conversation_id):
         raise NoTrail("Not the id of a conversation")
-    report = TrailReport(now, conversation_id=conversation_id, parts={conversation_id: Part(conversation_id, 1)})
+    parts = {conversation_id: Part(conversation_id, 1)}
+    report = TrailReport(now, conversation_id=conversation_id, parts=parts, events_max=events_max)
     _verify(report)
     part = report.parts[conversation_id]
     if part.head == 0 and part.proof is None:
@@ -119,22 +132,43 @@ def conversation_report(conversation_id: str, *, now: datetime) -> TrailReport:
     return report
 
 
-def period_report(start: datetime, end: datetime, *, now: datetime) -> TrailReport:
+def period_report(start: datetime, end: datetime, *, now: datetime, events_max: int | None = None) -> TrailReport:
     """The events from `start` on to before `end`, chain by chain; each chain that has any is verified as a whole.
 
     So is each chain of which a checkpoint of that time says that it had events: they may have been deleted. Memory grows
-    with the number of conversations, not with that of their events. Raises `TransientError`.
+    with the number of conversations, not with that of their events. Raises `TooManyEvents` where it would read more than
+    `events_max`, and `TransientError`.
     """
-    report = TrailReport(now, start=start, end=end)
-    for snapshot in AuditLogStore().since(start):
+    report = TrailReport(now, start=start, end=end, events_max=events_max)
+    for number, snapshot in enumerate(AuditLogStore().since(start), start=1):
         if not report.covers(snapshot):
             break
+        report.limit(number)
         conversation_id, seq = _chain_id(snapshot), snapshot.data.get("seq")
         if isinstance(seq, int) and CHAIN_ID.fullmatch(conversation_id):
             part = report.parts.setdefault(conversation_id, Part(conversation_id, seq, seq))
             part.first, part.last = min(part.first, seq), max(part.last or seq, seq)
     _verify(report)
     return report
+
+
+def verify_beginning(conversation_id: str, events_max: int) -> tuple[Report, bool]:
+    """Verify a chain's first events, without the checkpoints; whether those were all that there are."""
+    found = Report(chains=1)
+    chain = _chain(conversation_id)
+
+    def events() -> Iterator[dict[str, Any]]:
+        for snapshot in itertools.islice(chain, events_max):
+            found.events += 1
+            yield {**snapshot.data, "id": snapshot.id}
+
+    found.add(find_problems(conversation_id, events()))
+    return found, next(chain, None) is None
+
+
+def is_period(first: date, last: date) -> bool:
+    """Whether these are two days in their order, of years that a trail can have."""
+    return YEARS[0] <= first.year and first <= last and last.year <= YEARS[1]
 
 
 def start_of(day: date) -> datetime:
@@ -224,6 +258,7 @@ def _counted(report: TrailReport, part: Part) -> Iterator[dict[str, Any]]:
     for snapshot in _chain(part.conversation_id):
         event = snapshot.data
         report.verification.events += 1
+        report.limit(report.verification.events)
         if isinstance(seq := event.get("seq"), int):
             part.head = max(part.head, seq)
         if report.covers(snapshot):

@@ -14,6 +14,7 @@ MENU = {
     ),
     "Controle": (
         ("Auditoria", "history", "audit", "auditevent"),
+        ("Pontos de verificação", "verified_user", "audit", "checkpoint"),
         ("Uniões de clientes", "merge", "profiles", "merge"),
         ("Apagamentos", "delete_history", "profiles", "erasure"),
         ("Entregas em quarentena", "report", "conversations", "quarantined"),

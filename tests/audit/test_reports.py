@@ -389,6 +389,7 @@ WRONG = {
     "both": ["--conversation", "ana", "--from", "2026-11-01", "--to", "2026-11-02"],
     "half a period": ["--from", "2026-11-01"],
     "backwards": ["--from", "2026-11-02", "--to", "2026-11-01"],
+    "after time": ["--from", "2026-11-02", "--to", "9999-12-31"],
     "no date": ["--from", "ontem", "--to", "2026-11-01"],
     "nobody": ["--conversation", "nobody"],
 }

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from audit.report_pdf import to_pdf, verdict
-from audit.reports import NoTrail, TrailReport, conversation_report, period_report, start_of, write_json
+from audit.reports import NoTrail, TrailReport, conversation_report, is_period, period_report, start_of, write_json
 from pyloto.documents import Unavailable
 from pyloto.errors import TransientError
 
@@ -57,8 +57,8 @@ def _report(conversation: str | None, first: date | None, last: date | None) -> 
         return conversation_report(conversation, now=now)
     if first is None or last is None:
         raise CommandError("Give --conversation ID, or --from and --to")
-    if last < first:
-        raise CommandError("--to is before --from")
+    if not is_period(first, last):
+        raise CommandError("--to is before --from, or they are no days of our time")
     return period_report(start_of(first), start_of(last + timedelta(days=1)), now=now)
 
 

@@ -1,0 +1,274 @@
+"""The trail and its checkpoints in the admin: looked at, taken away as reports, never touched."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+
+from audit import EventType, admin
+from audit.checkpoints import make_checkpoint
+from audit.signing import verifier_key
+from audit.stores import SYSTEM_CHAIN, AuditLogStore
+from pyloto import write_once
+from pyloto.documents import Delete, Unavailable, Update, get_store
+from pyloto.errors import StorageUnavailable
+from tests.conversations.test_admin_pages import ENGLISH, visible_words
+
+NOW = datetime.now(UTC)  # the times of checkpoint files are the system's own
+EVENTS = "/admin/audit/auditevent/"
+REPORT = f"{EVENTS}report/"
+CHECKPOINTS = "/admin/audit/checkpoint/"
+PAGES = (EVENTS, f"{EVENTS}?conversation_id=ana", CHECKPOINTS, f"{CHECKPOINTS}00000001/change/")
+
+
+@pytest.fixture
+def trail(embedded_store, files, happen):
+    """Three events of Ana's and one of Rui's under a checkpoint."""
+    happen("ana", "rui", "ana", "ana")
+    make_checkpoint(now=NOW)
+    return files
+
+
+def staff(client: Client, *permissions: str) -> Client:
+    user = User.objects.create_user("novo", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    return client
+
+
+def html_of(response) -> str:
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def body_of(response) -> bytes:
+    return b"".join(response.streaming_content) if response.streaming else response.content
+
+
+def messages_of(response) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
+
+
+def recorded() -> list[dict]:
+    return [event.metadata for event in AuditLogStore().trail(SYSTEM_CHAIN)]
+
+
+def edit(seq: int, **fields) -> None:
+    get_store().commit([Update(f"audit_logs/ana-{seq:012d}", fields)])
+
+
+# --- the pages --------------------------------------------------------------------------------------------------------
+
+
+def test_every_page_is_in_portuguese(trail, admin_client):
+    for page in PAGES:
+        assert not re.findall(rf"(?<![\w-])({ENGLISH})(?![\w-])", visible_words(html_of(admin_client.get(page))))
+
+
+def test_the_menu_leads_to_the_checkpoints(trail, admin_client):
+    assert f'href="{CHECKPOINTS}"' in html_of(admin_client.get("/admin/"))
+
+
+def test_a_trail_without_changes_says_how_much_was_checked(trail, admin_client):
+    assert "3 eventos conferidos, sem alterações" in html_of(admin_client.get(PAGES[1]))
+
+
+def test_a_trail_of_several_pages_is_checked_as_a_whole(embedded_store, files, happen, admin_client):
+    happen(*["ana"] * 60)
+    first = admin_client.get(PAGES[1])
+    assert "60 eventos conferidos" in html_of(first)
+    edit(2, actor="HUMAN")
+    following = EVENTS + first.context["cl"].paginator.next_url
+    assert "Cadeia com problemas: nº 2 alterado" in html_of(admin_client.get(PAGES[1]))
+    assert "Cadeia com problemas: nº 2 alterado" in html_of(admin_client.get(following))
+
+
+def test_of_a_very_long_trail_a_part_is_checked_and_it_says_so(trail, admin_client, monkeypatch):
+    monkeypatch.setattr(admin, "CHECKED_MAX", 2)
+    html = html_of(admin_client.get(PAGES[1]))
+    assert "Parte conferida: os primeiros 2 eventos" in html
+    assert "eventos conferidos, sem" not in html
+
+
+def test_many_problems_are_counted(trail, admin_client, monkeypatch):
+    monkeypatch.setattr(admin, "PROBLEMS_SHOWN", 1)
+    edit(1, actor="HUMAN")
+    edit(2, actor="HUMAN")
+    assert "nº 1 alterado; e mais 1" in html_of(admin_client.get(PAGES[1]))
+
+
+def test_no_id_of_ours_has_no_trail(trail, admin_client):
+    html = html_of(admin_client.get(f"{EVENTS}?conversation_id=%3Cscript%3E"))
+    assert "conferido" not in html
+    assert "<script>" not in html.replace("<script ", "")
+
+
+def test_checkpoints_are_listed_with_their_signatures(trail, happen, admin_client):
+    happen("ana")
+    make_checkpoint(now=NOW + timedelta(hours=1))
+    html = html_of(admin_client.get(CHECKPOINTS))
+    assert html.count("Confere") == 2
+    assert html.index("00000002") < html.index("00000001")
+    assert str(verifier_key()) in html
+
+
+@pytest.mark.parametrize("forged", [{"root": "0" * 64}, {"size": 7}, {"note": "nada"}])
+def test_a_checkpoint_that_was_changed_shows(trail, admin_client, forged):
+    get_store().commit([Update("audit_checkpoints/00000001", forged)])
+    for page in PAGES[2:]:
+        html = html_of(admin_client.get(page))
+        assert "Não confere" in html
+        assert " Confere<" not in html
+
+
+def test_a_checkpoint_shows_its_note_and_gives_out_its_files(trail, admin_client):
+    html = html_of(admin_client.get(PAGES[3]))
+    note = write_once.read(trail, "checkpoints/00000001.note")
+    assert note.decode().splitlines()[0] in html
+    for kind in ("note", "leaves"):
+        url = f"{CHECKPOINTS}file/1/{kind}/"
+        assert url in html
+        response = admin_client.get(url)
+        assert response.content == write_once.read(trail, f"checkpoints/00000001.{kind}")
+        assert response["Content-Disposition"] == f'attachment; filename="00000001.{kind}"'
+        assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("address", ["file/2/note/", "file/1/key/", "file/1/../note/", "file/x/note/"])
+def test_other_files_of_the_storage_are_out_of_reach(trail, admin_client, address):
+    write_once.save_once(trail, "checkpoints/00000001.key", b"secret")
+    assert admin_client.get(CHECKPOINTS + address).status_code in {302, 404}
+
+
+# --- nobody touches it ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["auditevent/ana-000000000002", "checkpoint/00000001"])
+def test_not_even_a_superuser_adds_edits_or_deletes(trail, admin_client, model):
+    name, _, key = model.partition("/")
+    collection = {"auditevent": "audit_logs", "checkpoint": "audit_checkpoints"}[name]
+    before = get_store().get(f"{collection}/{key}")
+    base = f"/admin/audit/{name}/"
+    fields = {"actor": "x", "root": "x", "note": "x", "number": 9, "seq": 9}
+    assert admin_client.get(f"{base}add/").status_code == 403
+    assert admin_client.post(f"{base}add/", fields).status_code == 403
+    assert admin_client.post(f"{base}{key}/change/", fields).status_code in {403, 405}
+    assert admin_client.get(f"{base}{key}/delete/").status_code == 403
+    assert admin_client.post(f"{base}{key}/delete/", {"post": "yes"}).status_code == 403
+    admin_client.post(base, {"action": "delete_selected", "_selected_action": key, "post": "yes"})
+    admin_client.post(base, {"form-TOTAL_FORMS": 1, "form-INITIAL_FORMS": 1, "form-0-id": key, "_save": 1, **fields})
+    assert get_store().get(f"{collection}/{key}") == before
+    assert len(AuditLogStore().trail("ana")) == 3
+
+
+def test_neither_model_saves_or_deletes(trail):
+    event = AuditLogStore().trail("ana")[0]
+    for refused in (event.save, event.delete):
+        with pytest.raises(TypeError):
+            refused()
+
+
+def test_without_the_permission_nothing_is_seen_or_taken(trail, client):
+    staff(client, "view_conversation")
+    for page in (*PAGES, f"{CHECKPOINTS}file/1/note/"):
+        assert client.get(page).status_code == 403
+    assert client.post(REPORT, {"conversation_id": "ana", "format": "json"}).status_code == 403
+    assert recorded() == []
+
+
+def test_strangers_are_led_to_the_login(trail, client):
+    for response in (client.get(f"{CHECKPOINTS}file/1/note/"), client.post(REPORT, {"conversation_id": "ana"})):
+        assert response["Location"].startswith("/admin/login/")
+
+
+# --- reports ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("form", "kind"), [("json", "application/json"), ("pdf", "application/pdf")])
+def test_a_conversations_report_is_downloaded(trail, client, form, kind):
+    response = staff(client, "view_auditevent").post(REPORT, {"conversation_id": "ana", "format": form})
+    content = body_of(response)
+    assert response["Content-Type"] == kind
+    assert re.fullmatch(rf'attachment; filename="auditoria-[0-9a-f]{{8}}\.{form}"', response["Content-Disposition"])
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "no-store" in response["Cache-Control"]
+    if form == "json":
+        assert json.loads(content)["verification"]["ok"] is True
+    else:
+        assert content.startswith(b"%PDF")
+
+
+def test_a_download_stands_in_the_trail(trail, admin_client, admin_user):
+    admin_client.post(REPORT, {"conversation_id": "ana", "format": "pdf"})
+    (event,) = AuditLogStore().trail(SYSTEM_CHAIN)
+    assert (event.event_type, event.actor) == (EventType.EXPORT_DOWNLOADED, f"user:{admin_user.pk}")
+    assert event.metadata == {"report": "audit", "format": "pdf", "events": 3, "conversation_id": "ana"}
+
+
+def test_a_periods_report_is_downloaded_and_recorded(trail, admin_client):
+    today = f"{timezone.localdate():%Y-%m-%d}"
+    response = admin_client.post(REPORT, {"first": today, "last": today, "format": "json"})
+    document = json.loads(body_of(response))
+    assert [trail["conversation_id"] for trail in document["trails"]] == ["ana", "rui"]
+    assert recorded() == [{"report": "audit", "format": "json", "events": 4, "from": today, "to": today}]
+
+
+def test_looking_changes_nothing(trail, admin_client):
+    assert admin_client.get(REPORT).status_code == 405
+    for page in PAGES:
+        admin_client.get(page)
+    assert recorded() == []
+
+
+def test_a_report_needs_the_token_of_the_page(trail, admin_user):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+    assert client.post(REPORT, {"conversation_id": "ana"}).status_code == 403
+    assert recorded() == []
+
+
+REFUSED = {
+    "nobody": ({"conversation_id": "nobody"}, "Não há eventos desta conversa."),
+    "no id": ({"conversation_id": "../x"}, "Não há eventos desta conversa."),
+    "no days": ({"first": "", "last": ""}, "Escolha o primeiro e o último dia"),
+    "no dates": ({"first": "ontem", "last": "hoje"}, "Escolha o primeiro e o último dia"),
+    "backwards": ({"first": "2026-11-02", "last": "2026-11-01"}, "Escolha o primeiro e o último dia"),
+    "after time": ({"first": "9999-12-31", "last": "9999-12-31"}, "Escolha o primeiro e o último dia"),
+    "before time": ({"first": "0001-01-01", "last": "0001-01-01"}, "Escolha o primeiro e o último dia"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_report_of_nothing_is_refused_with_a_reason(trail, admin_client, given, words):
+    response = admin_client.post(REPORT, {**given, "format": "json"}, follow=True)
+    assert any(words in message for message in messages_of(response))
+    assert recorded() == []
+
+
+@pytest.mark.parametrize("given", [{"conversation_id": "ana"}, {"first": "2020-01-01", "last": "2090-01-01"}])
+def test_more_than_a_browser_waits_for_is_left_to_the_command(trail, admin_client, monkeypatch, given):
+    monkeypatch.setattr(admin, "REPORTED_MAX", 2)
+    response = admin_client.post(REPORT, {**given, "format": "pdf"}, follow=True)
+    assert "audit_report" in messages_of(response)[0]
+
+
+@pytest.mark.parametrize("error", [Unavailable("gone"), StorageUnavailable("gone")])
+def test_what_cannot_be_recorded_is_not_given_out(trail, admin_client, monkeypatch, error):
+    def fails(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(AuditLogStore, "record_event", fails)
+    response = admin_client.post(REPORT, {"conversation_id": "ana", "format": "json"}, follow=True)
+    assert "nada foi baixado" in messages_of(response)[0]
+    assert response["Content-Type"].startswith("text/html")
+
+
+def test_damage_shows_in_the_download(trail, admin_client):
+    get_store().commit([Delete("audit_logs/ana-000000000003")])
+    response = admin_client.post(REPORT, {"conversation_id": "ana", "format": "json"})
+    problems = json.loads(body_of(response))["verification"]["problems"]
+    assert [problem["kind"] for problem in problems] == ["TRUNCATED"]
