@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from pyloto.documents import Query, Snapshot, cursor_of, get_store
+from pyloto.documents import Query, Snapshot, Unavailable, cursor_of, get_store
 
 PAGE = 50  # documents in memory: one may hold 1 MiB
 RESUMABLE = timedelta(days=1)  # what an older run counted says little about today
@@ -36,12 +36,10 @@ class Walk:
             if name != self.stage:
                 self.stage, self.after = name, None
             while True:
-                query = replace(
-                    self.stages[name], limit=PAGE, start_after=None if self.after is None else tuple(self.after)
-                )
-                snapshots = get_store().query(query)
+                query = replace(self.stages[name], start_after=None if self.after is None else tuple(self.after))
+                size, snapshots = _read(query)
                 yield name, snapshots
-                if len(snapshots) < PAGE:
+                if len(snapshots) < size:
                     break
                 self.after = cursor_of(snapshots[-1], query)
                 self._save()
@@ -73,3 +71,15 @@ class Walk:
                     "at": timezone.now(),
                 },
             )
+
+
+def _read(query: Query) -> tuple[int, list[Snapshot]]:
+    """A page, and how many documents it might have held: fewer where large ones take longer than a call may."""
+    size = PAGE
+    while True:
+        try:
+            return size, get_store().query(replace(query, limit=size))
+        except Unavailable:
+            if size == 1:
+                raise
+            size = max(size // 7, 1)

@@ -188,6 +188,26 @@ def test_a_store_that_does_not_answer_is_status_2(embedded_store: DocumentStore,
     assert error.value.returncode == 2
 
 
+def test_pages_of_large_documents_are_read_in_smaller_ones(
+    embedded_store: DocumentStore, valkey: object, settings: Any
+) -> None:
+    play()
+    both(settings)
+
+    class Slow:
+        def query(self, query: Query) -> Any:
+            if query.limit is not None and query.limit > 1:
+                raise Unavailable("deadline")
+            return embedded_store.query(query)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(embedded_store, name)
+
+    with use_store(Slow()):  # type: ignore[arg-type]
+        assert rotate_keys().done
+    assert versions() == {"2"}
+
+
 # --- Killed -----------------------------------------------------------------------------------------------------------
 def test_killed_at_any_call_it_goes_on_and_nothing_is_lost(
     embedded_store: DocumentStore, valkey: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any

@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import pytest
 import redis
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import connections
 from django.utils import timezone
 
 from conversations.services import merging
@@ -20,7 +24,7 @@ from profiles.services.peppers import prune, rotate_peppers
 from profiles.services.resolution import resolve_senders
 from profiles.services.search import search
 from pyloto.documents import DocumentStore, use_store
-from pyloto.privacy import walk
+from pyloto.privacy import hashing, keyring, walk
 from pyloto.privacy.hashing import identity_keys
 from tests.conversations.deliveries import envelope, post, text_message
 from tests.conversations.kept import documents, run_turns, user_keys
@@ -33,6 +37,7 @@ from .rotating import dies, ring
 
 _numbers = itertools.count(1)
 ANA, BIA, CAIO, DORA = "5542999990001", "5542999990002", "5542999990003", "5542999990004"
+RINGS = ((1,), (1, 2), (2, 1))  # the first step of the rotation, and the second
 BSUID, OTHER_BSUID, USERNAME = "BR.100200300", "BR.400500600", "fulana.de.tal"
 
 
@@ -216,6 +221,53 @@ def test_nobody_becomes_two_while_customers_meet_processes_with_either_ring(
     use(settings, 2)
     assert owners(known) == known
     assert set(user_keys()) == set(known.values())
+
+
+def test_the_first_messages_of_new_people_race_over_processes_with_either_ring(
+    embedded_store: DocumentStore, valkey: object, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process has its own ring and no memory of the others; the rotation runs all the while."""
+    known = play()
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    own = threading.local()
+    read = keyring.read_ring
+    rings = {
+        versions: keyring._parse("PRIVACY_PEPPERS", ring("PRIVACY_PEPPERS", *versions)) for versions in (*RINGS, (2,))
+    }
+
+    def read_own(setting: str) -> dict[int, bytes]:
+        return rings[own.versions] if setting == "PRIVACY_PEPPERS" else read(setting)
+
+    for module in (hashing, peppers):
+        monkeypatch.setattr(module, "read_ring", read_own)
+    phones = [f"55429555{number:05}" for number in range(12)]
+    together = threading.Barrier(4, timeout=30)
+
+    def process(versions: tuple[int, ...], work: Callable[[], Any]) -> Any:
+        own.versions = versions
+        together.wait()
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    def receive() -> None:
+        for phone in (*phones, ANA):
+            message = text_message(f"wamid.{phone}.{own.versions}", "oi", wa_id=phone)
+            assert post(envelope(message)).status_code == 200
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(process, versions, receive) for versions in RINGS]
+        running.append(pool.submit(process, (2, 1), rotate_peppers))
+        for done in running:
+            done.result()
+    assert len(user_keys()) == len(set(known.values())) + len(phones)
+    own.versions = (2, 1)
+    assert rotate_peppers().done
+    own.versions = (2,)
+    new = {Sender(wa_id=phone): "" for phone in phones}
+    assert set(owners(new).values()) == set(user_keys()) - set(known.values())
+    assert owners(known) == known
 
 
 # --- Others at the same time ------------------------------------------------------------------------------------------
