@@ -12,7 +12,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from profiles.identifiers import Sender
-from profiles.models import Erasure
+from profiles.models import Erasure, UserProfile
 from profiles.services import erasure
 from profiles.services.subjects import subject_of
 from profiles.stores import UserProfileStore
@@ -31,7 +31,7 @@ from pyloto.documents.removal import delete_found, owned_by
 from pyloto.errors import PylotoError, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.privacy import registry
-from pyloto.privacy.access import plain, revealed, row_of
+from pyloto.privacy.access import in_words, label_of, plain, revealed, row_of
 from pyloto.privacy.fields import DecryptionFailed, decrypt
 from pyloto.privacy.identifying import names_person
 from pyloto.privacy.registry import (
@@ -47,6 +47,8 @@ from pyloto.privacy.registry import (
 from pyloto.privacy.removal import owned_step
 from pyloto.redis_client import get_redis
 
+from .flows import FLOWS
+from .intents import Intent
 from .models import Conversation, Direction, Handoff, Message, MessageState, Mode, Quarantined, Session
 from .outbox import is_echo
 from .pacing import pair_key
@@ -200,6 +202,15 @@ MESSAGE_WORKINGS = (
 )  # fmt: skip
 
 
+INTENTS = {intent.value: intent.label for intent in Intent}
+NAMES = {  # keys of what was collected, of queued intents and of the lead
+    **INTENTS,
+    **{field.name: field.label.lower() for flow in FLOWS.values() for field in flow.fields},
+    **{name: label_of(UserProfile, name) for name in ("name", "city", "is_business", "business_name", "role")},
+    "intent": "intenção", "at": "quando", "confidence": "confiança", "status": "situação", "explicit": "escolhida pelo cliente",
+}  # fmt: skip
+
+
 def _conversation_rows(subject: Subject) -> Iterator[dict[str, Any]]:
     for snapshot in get_store().get_many([conversations.path(key) for key in subject.user_keys]).values():
         yield row_of(Conversation.from_snapshot(snapshot), leave_out=HEADER_WORKINGS)
@@ -219,7 +230,11 @@ def _message_row(message: Message) -> dict[str, Any]:
         payload["raw"] = _parsed(revealed(message, "payload.raw", payload["raw"]))
     row = row_of(message, reveal=("provider_message_id", "sender"), leave_out=(*MESSAGE_WORKINGS, "payload"))
     sender = _parsed(revealed(message, "sender", message.sender)) if message.sender else {}
-    return row | {"remetente": sender, "conteúdo": plain(payload)}
+    return row | {
+        "remetente": sender,
+        "conteúdo": plain(payload),
+        "intenção": INTENTS.get(message.intent or "", message.intent),
+    }
 
 
 def _parsed(text: str) -> Any:
@@ -232,13 +247,23 @@ def _parsed(text: str) -> Any:
 def _session_rows(subject: Subject) -> Iterator[dict[str, Any]]:
     found = map(Session.from_snapshot, _owned(Session.collection, subject))
     for session in sorted(found, key=lambda session: session.started_at):
-        yield row_of(session, leave_out=("user_key", "conversation_id"))
+        row = row_of(session, leave_out=("user_key", "conversation_id"))
+        yield row | {
+            "intenções": in_words(row["intenções"], keys=NAMES, codes=INTENTS),
+            "coletado": in_words(row["coletado"], keys=NAMES),
+        }
 
 
 def _handoff_rows(subject: Subject) -> Iterator[dict[str, Any]]:
     found = map(Handoff.from_snapshot, _owned(Handoff.collection, subject))
     for handoff in sorted(found, key=lambda handoff: handoff.opened_at):
-        yield row_of(handoff, leave_out=("user_key", "conversation_id"))
+        row = row_of(handoff, leave_out=("user_key", "conversation_id"))
+        intents = ("intenção principal", "intenções detectadas", "intenções resolvidas", "intenções em aberto")
+        yield (
+            row
+            | {name: in_words(row[name], keys=NAMES, codes=INTENTS) for name in intents}
+            | {name: in_words(row[name], keys=NAMES) for name in ("lead", "requisitos")}
+        )
 
 
 def _owned(collection: str, subject: Subject) -> Iterator[Snapshot]:

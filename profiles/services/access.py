@@ -55,7 +55,8 @@ def access_json(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def access_pdf(report: Mapping[str, Any]) -> bytes:
-    document = Document(report["titulo"], f"Protocolo {report['protocolo']} · gerado em {_text(report['gerado_em'])}")
+    made_at = datetime.fromisoformat(report["gerado_em"])
+    document = Document(report["titulo"], f"Protocolo {report['protocolo']}", created_at=made_at)
     document.facts(
         [
             ("Titular", report["titular"]["cliente"]),
@@ -148,7 +149,9 @@ def _write_section(document: Document, section: Mapping[str, Any]) -> None:
         rows = [_table_row(record, section["colunas"]) for record in section["registros"]]
         document.table([*map(_capitalised, section["colunas"]), "Outros dados"], rows)
         return
-    for record in section["registros"]:
+    for number, record in enumerate(section["registros"], start=1):
+        if len(section["registros"]) > 1:
+            document.paragraph(f"{number} de {len(section['registros'])}")
         document.facts((_capitalised(name), _text(value)) for name, value in record.items() if not _is_empty(value))
 
 

@@ -1,7 +1,8 @@
 """A document as the person it is about gets to read it: Portuguese names, labels for codes, plain text for ciphers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.db.models import Field
@@ -51,6 +52,18 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case bytes():
             return value.hex()
+    return value
+
+
+def in_words(value: Any, *, keys: Mapping[str, str], codes: Mapping[str, str] = MappingProxyType({})) -> Any:
+    """A nested value whose keys, and those of its texts that are codes, have their Portuguese names."""
+    match value:
+        case dict():
+            return {keys.get(name, name): in_words(item, keys=keys, codes=codes) for name, item in value.items()}
+        case list():
+            return [in_words(item, keys=keys, codes=codes) for item in value]
+        case str():
+            return codes.get(value, value)
     return value
 
 

@@ -148,6 +148,20 @@ def test_decisions_of_the_computer_are_told_with_their_version(faulty: DocumentS
     )
 
 
+@embedded
+def test_what_was_collected_has_portuguese_names(faulty: DocumentStore, valkey: object) -> None:
+    user_key = canary_writes()
+    session = Session(
+        id="s1", user_key=user_key, conversation_id="c1", status="CLOSED", started_at=NOW, last_user_at=NOW,
+        intents=[{"intent": "CUSTOM_SOFTWARE", "confidence": 1.0}],
+        collected={"CUSTOM_SOFTWARE": {"problem": "CUSTOM_SOFTWARE é caro"}},
+    )  # fmt: skip
+    get_store().create("sessions/s1", session.to_document())
+    told = records(report_about(user_key), "conversations.sessions")[0]
+    assert told["intenções"] == [{"intenção": "Sistemas sob medida", "confiança": 1.0}]
+    assert told["coletado"] == {"Sistemas sob medida": {"problema a resolver": "CUSTOM_SOFTWARE é caro"}}
+
+
 def text_of_pdf(content: bytes) -> str:
     with pypdfium2.PdfDocument(content) as pdf:
         return " ".join(" ".join(page.get_textpage().get_text_bounded() for page in pdf).split())
