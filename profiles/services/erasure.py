@@ -240,7 +240,7 @@ def _complete(journal: Erasure, now: datetime) -> Erasure:
     subject = _subject(journal)
     if late := _count(subject):
         for step in erasure_steps():
-            if step.name in late:
+            if step.key in late:
                 step.erase(subject)
         counts = {name: journal.counts.get(name, 0) + late.get(name, 0) for name in journal.counts.keys() | late.keys()}
         journal = _note(journal, {"counts": counts})
@@ -280,8 +280,8 @@ def _close(user_key: str, main: Erasure, now: datetime) -> None:
 
 
 def _count(subject: Subject) -> dict[str, int]:
-    """{step: how many there are}, of those that find something."""
-    return {step.name: found for step in erasure_steps() if (found := step.count(subject))}
+    """{key of a step: how many there are}, of those that find something."""
+    return {step.key: found for step in erasure_steps() if (found := step.count(subject))}
 
 
 # --- the journal ------------------------------------------------------------------------------------------------------

@@ -130,9 +130,11 @@ class Receipt:
 
 
 def _removed(counts: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:
-    labels = {step.name: step.label for step in erasure_steps()}
-    known = [(name, label, counts.get(name, 0)) for name, label in labels.items()]
-    return (*known, *((name, name, count) for name, count in sorted(counts.items()) if name not in labels))
+    """All that is looked for; a step of another release has only its name."""
+    steps = erasure_steps()
+    known = [(step.name, step.label, counts.get(step.key, 0)) for step in steps]
+    others = sorted(counts.keys() - {step.key for step in steps})
+    return (*known, *((key, key, counts[key]) for key in others))
 
 
 def _local(at: datetime) -> str:

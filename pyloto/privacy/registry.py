@@ -49,6 +49,11 @@ class ErasureStep:
     erase: Callable[[Subject], int]
     count: Callable[[Subject], int]
 
+    @property
+    def key(self) -> str:
+        """The name as a key in documents, which hold no dots."""
+        return self.name.replace(".", "_")
+
 
 @dataclass(frozen=True)
 class AccessSection:
