@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from audit.signing import trusted_keys
-from audit.verify import verify_everything
+from audit.verification import verify_everything
 from audit.verify_trail import CheckpointFiles, NoteError, ProblemKind, VerifierKey, checkpoints_in, parse_keys
 from pyloto.documents import Unavailable
 from pyloto.errors import StorageUnavailable

@@ -1,0 +1,152 @@
+"""How fast the audit trail is verified: `make bench`. Ends with status 1 where verification is too slow or grows.
+
+100,000 events are made as Pyloto makes them and verified as they come, nothing of them is kept. Beside it, in the same
+run and over the same events, what anybody would do with the standard library: write each event as JSON again and hash
+it. The two take turns every hundred events, so that a busy machine slows both.
+"""
+
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from resource import RUSAGE_SELF, getrusage
+from typing import Any
+
+import django
+from django.core.management import call_command
+
+from audit.verify_trail import HAS_ORJSON, HASHED_FIELDS, Head, canonical_json, chain_hash, find_problems
+
+EVENTS = 100_000
+STORED_EVENTS = 20_000
+SLICE = 100
+RATIO_MAX = 0.25  # issue 3: of the time that hashing the re-serialised events takes
+GROWTH_MAX_BYTES = 256 * 1024  # from 10,000 to 100,000 events
+CHAIN = "0123456789abcdef0123456789abcdef"
+BEGINNING = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def make_events(count: int) -> Iterator[dict[str, Any]]:
+    """A chain as it is stored, one event after the other: what a turn, a handoff and a changed mode leave behind."""
+    from audit import Event, EventType, event_id, link
+
+    contents: list[tuple[EventType, dict[str, Any], dict[str, Any]]] = [
+        (EventType.INTENT_CLASSIFIED, {}, {"intent": "ORDER_STATUS", "confidence": 0.87, "source": "LLM"}),
+        (EventType.REPLY_QUEUED, {}, {"message_key": "f" * 40, "kind": "text"}),
+        (EventType.MODE_CHANGED, {"mode": ["BOT", "WAITING_HUMAN"]}, {"reason": "asked_for_a_person"}),
+        (EventType.USER_CONTACT, {}, {"messages": 3, "first": True}),
+    ]
+    head = Head.genesis(CHAIN)
+    for number in range(count):
+        event_type, changes, metadata = contents[number % len(contents)]
+        event = Event(
+            event_id=event_id("bench", str(number)),
+            event_type=event_type,
+            actor="PYLOTO",
+            timestamp=BEGINNING + timedelta(seconds=7 * number),
+            changes=changes,
+            metadata=metadata,
+            correlation_id=f"{number:032x}",
+        )
+        (write,), head = link(head, [event])
+        yield {**write.data, "id": write.path.rpartition("/")[2]}
+
+
+def hash_again(event: dict[str, Any]) -> str:
+    """The hash of an event whose fields are written as JSON anew, by the standard library: as it was made."""
+    return chain_hash(event["previous_hash"], canonical_json({name: event[name] for name in HASHED_FIELDS}))
+
+
+class Clock:
+    """Processor seconds by name, of whatever runs while the name is the current one."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self._name, self._since = "", time.process_time()
+
+    def switch(self, name: str) -> None:
+        now = time.process_time()
+        self.spent[self._name] = self.spent.get(self._name, 0) + now - self._since
+        self._name, self._since = name, now
+
+
+def timed_events(count: int, clock: Clock) -> Iterator[dict[str, Any]]:
+    """The events, of which making them is not counted, and hashing them again is the baseline."""
+    events = make_events(count)
+    while True:
+        clock.switch("making")
+        part = list(islice(events, SLICE))
+        clock.switch("json")
+        for event in part:
+            assert hash_again(event) == event["current_hash"]
+        clock.switch("verify")
+        if not part:
+            return
+        yield from part
+
+
+def measure_speed() -> float:
+    clock = Clock()
+    assert not list(find_problems(CHAIN, timed_events(EVENTS, clock)))
+    clock.switch("end")
+    verify, baseline = (clock.spent[name] / EVENTS * 1e6 for name in ("verify", "json"))
+    ratio = verify / baseline
+    print(f"verify {EVENTS:,} events       {verify:6.2f} µs an event")
+    print(f"json.dumps and sha256 of them  {baseline:6.2f} µs an event")
+    print(f"ratio                          {ratio:6.3f}   (at most {RATIO_MAX})")
+    return ratio
+
+
+def peak_bytes(count: int) -> int:
+    tracemalloc.start()
+    assert not list(find_problems(CHAIN, make_events(count)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def measure_memory() -> int:
+    few, many = peak_bytes(EVENTS // 10), peak_bytes(EVENTS)
+    print(f"peak, {EVENTS // 10:,} events           {few / 1024:6.0f} KiB")
+    print(f"peak, {EVENTS:,} events          {many / 1024:6.0f} KiB   (at most {GROWTH_MAX_BYTES // 1024} KiB more)")
+    print(f"peak of the process            {getrusage(RUSAGE_SELF).ru_maxrss / 1024:6.0f} MiB")
+    return many - few
+
+
+def measure_store() -> None:
+    """End to end: read from the embedded documents, page by page, and verified."""
+    from audit.stores import AuditLogStore
+    from audit.verification import verify_stored_chains
+    from audit.verify_trail import ObservedHeads, Report
+    from pyloto.documents import Create
+    from pyloto.documents.embedded import EmbeddedStore
+
+    call_command("migrate", database="documents", verbosity=0)
+    store = EmbeddedStore()
+    _in_batches(store.commit, [Create(f"audit_logs/{event.pop('id')}", event) for event in make_events(STORED_EVENTS)])
+    report, start = Report(), time.perf_counter()
+    verify_stored_chains(AuditLogStore(store), None, ObservedHeads(), report)
+    seconds = time.perf_counter() - start
+    assert (report.ok, report.events) == (True, STORED_EVENTS)
+    print(f"through the embedded store     {seconds / STORED_EVENTS * 1e6:6.0f} µs an event, {STORED_EVENTS:,} events")
+
+
+def _in_batches(commit: Callable[[list[Any]], Any], writes: list[Any], size: int = 400) -> None:
+    for first in range(0, len(writes), size):
+        commit(writes[first : first + size])
+
+
+def main() -> int:
+    django.setup()
+    if not HAS_ORJSON:
+        print("orjson is not installed")
+        return 1
+    ratio, growth = measure_speed(), measure_memory()
+    measure_store()
+    return int(ratio > RATIO_MAX or growth > GROWTH_MAX_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
