@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from audit.labels import actor_label
+from pyloto.documents import is_document_id
 from pyloto.documents.admin import CursorChangeList, DocumentAdmin, short_time
 from pyloto.documents.queryset import DocumentQuerySet
 from pyloto.privacy.fields import DecryptionFailed, decrypt, encrypt
@@ -25,7 +26,7 @@ from pyloto.privacy.registry import conversation_ids_of
 from .forms import HoldForm, ProfileForm, RevealForm, SearchForm
 from .labels import changes_told, field_label, value_label
 from .models import Erasure, Merge, ProfileChange, UserProfile
-from .pages import EXPLAINED, RightsPages, actor_of, customer_url, display_name, may
+from .pages import EXPLAINED, RightsPages, actor_of, customer_url, display_name, may, may_read_receipts
 from .services import erasure
 from .services.editing import (
     InvalidProfile,
@@ -118,7 +119,7 @@ class UserProfileAdmin(RightsPages):
         form = SearchForm(request.POST)
         url = reverse("admin:profiles_userprofile_changelist")
         if not form.is_valid():
-            messages.warning(request, "A busca é longa demais.")
+            messages.warning(request, "A busca é longa demais ou tem caracteres inválidos.")
         elif term := form.cleaned_data["term"].strip():
             url += "?" + urlencode({SEARCH_VAR: encrypt(term, path=_search_path(request), field="term")})
         return HttpResponseRedirect(url)
@@ -174,7 +175,7 @@ class UserProfileAdmin(RightsPages):
         """What is known of a customer, in place of a form."""
         if not self.has_view_permission(request) or request.method != "GET":
             raise PermissionDenied
-        profile = self.get_object(request, object_id)
+        profile = self.find(object_id) if is_document_id(object_id) else None
         if profile is None:
             return self.not_there(request, object_id)
         return self._detail(request, profile, before=_read_place(object_id, request.GET.get(PLACE_VAR, "")))
@@ -237,7 +238,7 @@ class UserProfileAdmin(RightsPages):
         )
 
     def edit_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
-        profile = profiles.find(user_key)
+        profile = self.find(user_key)
         if profile is None:
             return self.not_there(request, user_key)
         if request.method != "POST":
@@ -361,8 +362,7 @@ class ErasureAdmin(DocumentAdmin):
         return short_time(journal.requested_at)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may erase sees the receipt."""
-        return super().has_view_permission(request, obj) or request.user.has_perm("profiles.erase_userprofile")
+        return may_read_receipts(request)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -60,6 +60,11 @@ def may(request: HttpRequest, *permissions: str) -> bool:
     )
 
 
+def may_read_receipts(request: HttpRequest) -> bool:
+    """Who may erase sees what became of it."""
+    return any(map(request.user.has_perm, ("profiles.view_erasure", "profiles.erase_userprofile")))
+
+
 class Crumb:
     """What the admin's header says of the page; the model's own `__str__` holds no name, since it gets into logs."""
 
@@ -98,12 +103,20 @@ class CustomerPages(DocumentAdmin):
         pattern: URLPattern = path(f"<str:user_key>/{route or page}/", wrapped, name=f"profiles_userprofile_{page}")
         return pattern
 
+    def find(self, user_key: str) -> UserProfile | None:
+        """None, too, of whom is being erased: their profile goes in a moment."""
+        begun = erasure.receipt(user_key)
+        return None if begun and not begun.is_complete else profiles.find(user_key)
+
     def not_there(self, request: HttpRequest, user_key: str) -> HttpResponse:
-        """Where an erased customer's page would be, their receipt is."""
-        if is_document_id(user_key) and erasure.receipt(user_key):
+        """Where an erased customer's page would be, their receipt is, for who may read it."""
+        if not (is_document_id(user_key) and erasure.receipt(user_key)):
+            redirect: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, user_key)
+            return redirect
+        if may_read_receipts(request):
             return HttpResponseRedirect(reverse("admin:profiles_erasure_change", args=(user_key,)))
-        redirect: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, user_key)
-        return redirect
+        messages.warning(request, EXPLANATIONS[CustomerErased])
+        return HttpResponseRedirect(reverse("admin:profiles_userprofile_changelist"))
 
     def page(
         self, request: HttpRequest, template: str, profile: UserProfile, title: str, **context: Any
@@ -182,7 +195,7 @@ class RightsPages(CustomerPages):
 
     def erase_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
         """What will go and what stays; with the confirmation it begins, and a background job does the rest."""
-        profile = profiles.find(user_key)
+        profile = self.find(user_key)
         if profile is None:
             return self.not_there(request, user_key)
         form = EraseForm(request.POST or None)

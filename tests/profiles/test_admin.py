@@ -133,6 +133,7 @@ def test_a_search_that_finds_nobody_says_so(admin_client: Client) -> None:
     assert "Nenhum cliente encontrado para “ninguém”" in read(answer)
     assert admin_client.post(f"{LIST}search/", {"term": "  "})["Location"] == LIST
     assert "longa demais" in read(admin_client.post(f"{LIST}search/", {"term": "x" * 101}, follow=True))
+    assert "caracteres inválidos" in read(admin_client.post(f"{LIST}search/", {"term": "\0"}, follow=True))
 
 
 def test_the_list_masks_phones_and_shows_possible_doubles(admin_client: Client, ana: str) -> None:
@@ -302,6 +303,7 @@ def test_an_erasure_asks_twice_and_ends_in_a_receipt(ana: str) -> None:
     receipt_page = f"/admin/profiles/erasure/{ana}/change/"
     assert begun["Location"] == receipt_page
     assert "Em andamento" in read(client.get(receipt_page))
+    assert client.get(url(ana))["Location"] == receipt_page  # what is left of the profile is shown no more
     now = timezone.now()
     erasure.resume(ana, now)
     erasure.resume(ana, now + timedelta(minutes=3))
@@ -312,6 +314,7 @@ def test_an_erasure_asks_twice_and_ends_in_a_receipt(ana: str) -> None:
     as_json = client.get(f"{receipt_page}?formato=json").json()
     assert as_json["situacao"] == Erasure.Step.COMPLETED
     assert client.get(url(ana))["Location"] == receipt_page  # where the customer was
+    assert "Os dados deste cliente foram apagados" in read(staff("view").get(url(ana), follow=True))
     assert "Pedido do titular" in read(client.get("/admin/profiles/erasure/"))
     assert "Nada por aqui" in read(client.get(LIST))
     assert client.get("/admin/profiles/erasure/ninguem/change/").status_code == 302

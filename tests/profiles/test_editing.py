@@ -148,6 +148,18 @@ def test_of_two_edits_at_once_one_is_refused(store: DocumentStore) -> None:
 
 
 @pytest.mark.usefixtures("valkey")
+def test_a_message_that_comes_between_refuses_no_edit(store: DocumentStore) -> None:
+    key = writes("wamid.1")
+    shown = profiles.get(key)
+    faulty = FaultyStore(store)
+    faulty.before_commits = [lambda: writes("wamid.2", username="ana.s")]
+    with use_store(faulty):
+        edited = edit(shown, city="Irati")
+    assert (edited.city, edited.reveal("username")) == ("Irati", "ana.s")
+    assert [change.actor for change in history(key).changes].count(STAFF_USER) == 1
+
+
+@pytest.mark.usefixtures("valkey")
 def test_an_edit_whose_answer_is_lost_is_made_once(embedded_store: DocumentStore) -> None:
     key = writes("wamid.1")
     faulty = FaultyStore(embedded_store)
