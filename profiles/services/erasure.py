@@ -17,6 +17,7 @@ from django.core.files.storage import storages
 from audit import Event, EventType, event_id, trails
 from profiles.models import Erasure, UserProfile
 from profiles.services.receipts import Receipt
+from profiles.services.resolution import forget
 from profiles.services.subjects import subject_of
 from profiles.stores import ErasureStore, IdentityStore, UserProfileStore
 from pyloto import write_once
@@ -185,6 +186,7 @@ def _part(journal: Erasure, user_key: str) -> Erasure:
 
 def _detach(journal: Erasure, now: datetime) -> None:
     """One commit: the conversation ends, nothing leads to this key any more, the journal begins."""
+    led_here: set[str] = set()
 
     def changes(conversation_id: str) -> tuple[list[Event], list[Write]] | None:
         standing = erasures.find(journal.pk)
@@ -195,9 +197,12 @@ def _detach(journal: Erasure, now: datetime) -> None:
         journal.conversation_ids = sorted({*journal.conversation_ids, conversation_id})
         told = {"reason": str(journal.reason), "reapplied": ALONE in journal.done}
         event = _event(journal, EventType.ERASURE_REQUESTED, now, told)
-        return [event], [erasures.write(journal), *IdentityStore().deletes_of(journal.pk)]
+        deletes = IdentityStore().deletes_of(journal.pk)
+        led_here.update(write.path.rpartition("/")[2] for write in deletes)
+        return [event], [erasures.write(journal), *deletes]
 
     trails.end_conversation(user_key=journal.pk, changes=changes)
+    forget(led_here)  # other processes remember for a minute; what they take in meanwhile is moved
     log.info("erasure_started", user_key=journal.pk, part_of=journal.part_of)
 
 

@@ -1,0 +1,340 @@
+"""The right to be forgotten: what goes, what stays, and what happens to whoever writes meanwhile."""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connections
+from django.utils import timezone
+
+from audit.errors import CustomerErased
+from conversations.services.merging import merge
+from conversations.services.turns import process
+from conversations.whatsapp.client import Accepted
+from profiles import tasks
+from profiles.models import Erasure
+from profiles.services import erasure
+from profiles.services.resolution import CACHE_SECONDS
+from pyloto import write_once
+from pyloto.documents import Create, DocumentStore, Query, use_store
+from tests.conversations.outside import Outside
+from tests.lab.canaries import WA_ID, find_canaries
+from tests.lab.faulty_store import FaultyStore
+
+from .erasures import (
+    TEXT,
+    World,
+    canaries_in,
+    check_gone,
+    check_trails,
+    everything_kept,
+    finished,
+    inner,
+    message_paths,
+    trail_of,
+)
+
+REQUEST = Erasure.Reason.REQUEST
+SCAN = timedelta(minutes=2, seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def _own_files(file_folders: None) -> None:
+    pass
+
+
+@pytest.fixture
+def world(embedded_store: DocumentStore, valkey: redis.Redis, outside: Outside) -> World:
+    return World(outside).plant()
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    """All that was logged since the last call, the most talkative level included."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.DEBUG)
+    yield lambda: capsys.readouterr().out
+    root.setLevel(level)
+
+
+def erase(user_key: str, reason: Erasure.Reason = REQUEST) -> Any:
+    return erasure.erase(user_key=user_key, reason=reason, actor="user:7", now=timezone.now())
+
+
+def begin(user_key: str) -> Any:
+    return erasure.begin(user_key=user_key, reason=REQUEST, actor="user:7", now=timezone.now())
+
+
+# --- what goes and what stays -----------------------------------------------------------------------------------------
+def test_nothing_is_left_and_nothing_is_told(world: World, valkey: redis.Redis, lines: Any) -> None:
+    assert canaries_in(everything_kept(valkey))
+    begun = erase(world.user_key)
+    assert not begun.is_complete
+    receipt = erasure.resume(world.user_key, timezone.now() + SCAN)
+    check_gone(world, valkey)
+    assert receipt is not None
+    assert receipt.is_complete
+    for text in (lines(), json.dumps(receipt.to_document()), receipt.to_text()):
+        assert find_canaries(text) == []
+
+
+def test_the_receipt_tells_what_was_removed_what_stays_and_why(world: World) -> None:
+    erase(world.user_key)
+    receipt = erasure.resume(world.user_key, timezone.now() + SCAN)
+    assert receipt is not None
+    told = receipt.to_document()
+    removed = {row["passo"]: row["quantidade"] for row in told["removido"]}
+    assert removed["conversations.messages"] == 7  # three answered ones, their answers, and one that waited
+    assert removed["conversations.outbox"] == 1
+    assert removed["conversations.quarantine"] == 3
+    assert removed["profiles.merges"] == 1
+    assert removed["profiles.profile"] == removed["conversations.handoffs"] * 2 == 2
+    assert all(row["por_que"] for row in told["permanece"])
+    assert told["clientes_unidos"] == [world.merged]
+    text = receipt.to_text()
+    assert "Pedido do titular" in text
+    assert "Trilha de auditoria" in text
+    assert "      7  Mensagens" in text
+
+
+def test_counts_stand_in_the_trail_and_it_verifies(world: World) -> None:
+    erase(world.user_key)
+    erasure.resume(world.user_key, timezone.now() + SCAN)
+    for user_key in (world.user_key, world.merged):
+        assert trail_of(user_key)[-2:] == ["ERASURE_REQUESTED", "ERASURE_COMPLETED"]
+    events = [s.data for s in inner().query(Query("audit_logs")) if s.data["event_type"] == "ERASURE_COMPLETED"]
+    counts = next(event["metadata"]["removed"] for event in events if "removed" in event["metadata"])
+    assert counts["conversations_messages"] == 7
+    assert {event["actor"] for event in events} == {"user:7"}
+
+
+def test_whichever_key_is_given_the_whole_person_goes(world: World, valkey: redis.Redis) -> None:
+    assert erase(world.merged).user_key == world.user_key
+    finished(world.merged)
+    check_gone(world, valkey)
+
+
+def test_the_files_of_the_embedded_store_hold_nothing_either(world: World) -> None:
+    database = Path(connections["documents"].settings_dict["NAME"])
+    files = [database, database.with_name(f"{database.name}-wal")]
+
+    def held() -> list[str]:
+        return find_canaries("".join(file.read_bytes().decode("latin-1") for file in files if file.exists()))
+
+    assert "e-mail" in held()
+    erase(world.user_key)
+    finished(world.user_key)
+    assert held() == []
+
+
+def test_a_long_conversation_goes_page_by_page(world: World, valkey: redis.Redis) -> None:
+    found = inner().query(Query(f"conversations/{world.user_key}/messages", limit=1))[0]
+    paths = [f"conversations/{world.user_key}/messages/{number:040x}" for number in range(600)]
+    for start in range(0, len(paths), 400):
+        inner().commit([Create(path, found.data) for path in paths[start : start + 400]])
+    receipt = erase(world.user_key)
+    assert {name: count for name, _, count in receipt.removed}["conversations.messages"] == 607
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+def test_who_is_not_there_cannot_be_erased(world: World) -> None:
+    with pytest.raises(erasure.UnknownCustomer):
+        erase("0" * 32)
+
+
+def test_who_was_erased_is_not_erased_again(world: World) -> None:
+    erase(world.user_key)
+    finished(world.user_key)
+    before = check_trails()
+    assert erase(world.user_key).is_complete
+    assert check_trails() == before
+
+
+# --- legal hold -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("held", ["user_key", "merged"])
+def test_a_legal_hold_forbids_it(world: World, valkey: redis.Redis, held: str) -> None:
+    hold = {"reason": "processo", "by": "user:1", "at": timezone.now()}
+    inner().update(f"user_profiles/{getattr(world, held)}", {"legal_hold": hold})
+    before = everything_kept(valkey)
+    with pytest.raises(erasure.OnLegalHold):
+        erase(world.user_key)
+    assert everything_kept(valkey) == before
+    receipt = erase(world.user_key, Erasure.Reason.AUTHORITY)
+    assert "guarda legal" in receipt.to_text()
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+# --- who writes meanwhile ---------------------------------------------------------------------------------------------
+def test_a_message_after_the_request_starts_a_new_person_and_is_answered_once(
+    world: World, valkey: redis.Redis, outside: Outside
+) -> None:
+    begin(world.user_key)
+    outside.sent.clear()
+    newcomer = world.hears("Bom dia", name="Nova Pessoa", wamid="new.1")
+    assert newcomer not in (world.user_key, world.merged)
+    assert len(outside.sent) == 1
+    finished(world.user_key)
+    profile = inner().get(f"user_profiles/{newcomer}").data
+    assert profile["name"] == "Nova Pessoa"
+    assert len(inner().query(Query(f"conversations/{newcomer}/messages"))) == 2
+
+
+@pytest.mark.parametrize("moved", ["before the removal", "before the scan", "after the end"])
+def test_a_message_through_a_process_that_did_not_know_is_moved_and_answered_once(
+    world: World, valkey: redis.Redis, outside: Outside, moved: str
+) -> None:
+    world.post_message("oi", name="Alguém")  # the cache knows them now
+    stale = dict(cache._cache)  # type: ignore[attr-defined]
+    expiry = dict(cache._expire_info)  # type: ignore[attr-defined]
+    begin(world.user_key)
+    cache._cache.update(stale)  # type: ignore[attr-defined]  # this process is another one, that was not told
+    cache._expire_info.update(expiry)  # type: ignore[attr-defined]
+    before = set(message_paths())
+    world.post_message("Bom dia", name="Nova Pessoa", wamid="new.1")
+    (path,) = set(message_paths()) - before
+    assert world.user_key in path  # it came in under the erased key
+    outside.sent.clear()
+
+    def work() -> None:
+        for user_key in (world.user_key, *{p.split("/")[1] for p in message_paths()}):
+            if user_key != world.bystander:
+                process(user_key=user_key, client=outside)  # type: ignore[arg-type]
+        for user_key in {p.split("/")[1] for p in message_paths()} - {world.bystander}:
+            process(user_key=user_key, client=outside)  # type: ignore[arg-type]
+
+    if moved == "before the removal":
+        work()
+    erasure.resume(world.user_key, timezone.now())
+    if moved == "before the scan":
+        work()
+    finished(world.user_key)
+    work()
+    assert len(outside.sent) == 1
+    newcomers = {p.split("/")[1] for p in message_paths()} - {world.bystander}
+    assert len(newcomers) == 1
+    assert not newcomers & {world.user_key, world.merged}
+    assert CACHE_SECONDS < erasure.SCAN_AFTER.total_seconds()
+
+
+def test_what_waited_before_the_request_is_neither_answered_nor_sent(
+    world: World, valkey: redis.Redis, outside: Outside
+) -> None:
+    begin(world.user_key)
+    outside.sent.clear()
+    process(user_key=world.user_key, client=outside)  # type: ignore[arg-type]
+    process(user_key=world.merged, client=outside)  # type: ignore[arg-type]
+    assert outside.sent == []
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+def test_an_erasure_in_the_middle_of_a_send_ends_complete(world: World, valkey: redis.Redis, outside: Outside) -> None:
+    class Interrupted(Outside):
+        def send_response(self, **about: Any) -> Any:
+            erase(world.user_key)
+            self.sent.append(about)  # type: ignore[arg-type]
+            return Accepted("wamid.late")
+
+    client = Interrupted()
+    process(user_key=world.user_key, client=client)  # type: ignore[arg-type]
+    assert len(client.sent) == 1
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+def test_nobody_is_merged_into_an_erased_customer(world: World) -> None:
+    begin(world.user_key)
+    with pytest.raises(CustomerErased):
+        merge(source=world.bystander, target=world.user_key, actor="user:7", now=timezone.now())
+
+
+# --- two at once ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("commits_before", [0, 1, 5])
+def test_two_at_once_do_what_one_does(world: World, valkey: redis.Redis, commits_before: int) -> None:
+    faulty = FaultyStore(inner())
+    faulty.before_commits = [lambda: None] * commits_before + [lambda: erase(world.user_key)]
+    with use_store(faulty):
+        erase(world.user_key)
+    finished(world.user_key)
+    check_gone(world, valkey)
+    assert trail_of(world.user_key).count("ERASURE_REQUESTED") == 1
+    assert trail_of(world.user_key).count("ERASURE_COMPLETED") == 1
+
+
+def test_somebody_who_is_merged_while_it_begins_goes_too(world: World, valkey: redis.Redis) -> None:
+    third = world.hears(f"terceiro número. {TEXT}", wa_id="5542966665555")
+    faulty = FaultyStore(inner())
+    faulty.before_commits = [lambda: merge(source=third, target=world.user_key, actor="user:7", now=timezone.now())]
+    with use_store(faulty):
+        erase(world.user_key)
+    finished(world.user_key)
+    check_gone(world, valkey, user_keys=(world.user_key, world.merged, third))
+
+
+# --- jobs and outages -------------------------------------------------------------------------------------------------
+def test_the_job_of_the_minute_ends_what_was_begun(world: World, valkey: redis.Redis, clock: Any) -> None:
+    begin(world.user_key)
+    assert tasks.continue_erasures() == "Rang for 0 erasures"
+    clock.shift(SCAN)
+    assert tasks.continue_erasures() == "Rang for 1 erasures"
+    assert tasks.continue_erasure(world.user_key) == "REMOVED"
+    clock.shift(SCAN)
+    assert tasks.continue_erasure(world.user_key) == "COMPLETED"
+    assert tasks.continue_erasures() == "Rang for 0 erasures"
+    check_gone(world, valkey)
+
+
+def test_a_storage_that_is_away_keeps_nothing_from_going_on_later(
+    world: World, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> Any:
+        raise write_once.StorageUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write_once, "save_once", refuse)
+        with pytest.raises(write_once.StorageUnavailable):
+            begin(world.user_key)
+        assert tasks.continue_erasure(world.user_key) == "Postponed"
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+def test_a_redis_that_is_away_postpones_the_end(world: World, valkey: redis.Redis, settings: Any) -> None:
+    with_redis = settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    begin(world.user_key)
+    assert tasks.continue_erasure(world.user_key) == "Postponed"
+    settings.REDIS_URL = with_redis
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+def test_the_tombstones_hold_no_personal_data(world: World) -> None:
+    begin(world.user_key)
+    folder = Path(settings.STORAGES["exports"]["OPTIONS"]["location"]) / "erasures"
+    names = {file.name for file in folder.iterdir()}
+    assert names == {f"{world.user_key}.json", f"{world.merged}.json"}
+    assert all(find_canaries(file.read_text()) == [] for file in folder.iterdir())
+
+
+def test_a_phone_is_recognised_in_any_spelling() -> None:
+    from pyloto.privacy.identifying import names_person
+    from tests.lab.canaries import PHONE, PHONE_SPELLINGS, WAMID
+
+    person = [("PHONE", PHONE), ("USERNAME", "quixa")]
+    with_area = [spelling for spelling in PHONE_SPELLINGS if "42" in spelling.partition("9")[0]]
+    assert len(with_area) == 7
+    for text in (*with_area, WAMID, WAMID.rstrip("="), f"say {WA_ID}", "@Quixa!"):
+        assert names_person(text, person), text
+    for text in ("4299876 and 1235", "quixabeira", "quixa.b", "wamid.xyz", "", "99876-1234"):
+        assert not names_person(text, person), text
