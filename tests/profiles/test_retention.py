@@ -89,6 +89,8 @@ def test_each_kind_goes_at_its_time_and_the_rest_stays(faulty: FaultyStore, cloc
     assert header(user_key).last_message_preview == ""  # a message's text too
     assert get_store().get(f"user_profiles/{user_key}").data["name"] == "Ana Souza"
     assert left("audit_logs")[0] > 0
+    assert writes("wamid.9", wa_id="5542999990001", body="voltei") == user_key  # and is answered as ever
+    assert {message.actor for message in stored_messages()} == {"USER", "PYLOTO"}
 
 
 @embedded
