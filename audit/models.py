@@ -41,11 +41,11 @@ class Checkpoint(DocumentModel):
     store_name = "CheckpointStore"
 
     number = models.IntegerField("nº")
-    size = models.BigIntegerField("cabeças registradas")  # leaves of the Merkle tree
+    size = models.BigIntegerField("registros")  # leaves of the Merkle tree
     root = models.CharField("raiz", max_length=64)
     note = models.TextField("nota assinada")
     frontier = models.JSONField("fronteira da árvore", default=list)  # the tree's right edge, which the root confirms
-    new_leaves = models.IntegerField("novas")
+    new_leaves = models.IntegerField("registros novos")
     observed_until = models.DateTimeField("observado até")
     created_at = models.DateTimeField("criado em")
 
@@ -54,3 +54,6 @@ class Checkpoint(DocumentModel):
         default_permissions = ("view",)
         verbose_name = "ponto de verificação"
         verbose_name_plural = "pontos de verificação"
+
+    def __str__(self) -> str:
+        return f"Ponto de verificação nº {self.number}"

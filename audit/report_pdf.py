@@ -130,7 +130,7 @@ def _problems(report: TrailReport) -> Iterator[list[object]]:
 def _write_events(document: Document, report: TrailReport) -> None:
     of_period = report.start is not None
     headers = [*(["Conversa"] if of_period else []), "Nº", "Quando", "O que aconteceu", "Quem", "Detalhes", "Hash"]
-    widths = [*([17] if of_period else []), 10, 31, 38, 22, 48, 25]
+    widths = [20, 10, 34, 33, 19, 37, 27] if of_period else [11, 34, 38, 20, 50, 27]  # mm of the page's 180
     shown = itertools.islice(events_by_time(report), EVENTS_MAX)
     document.table(headers, (_row(snapshot, of_period=of_period) for snapshot in shown), widths)
     _say_what_is_left_out(document, report.events, EVENTS_MAX, "eventos")
