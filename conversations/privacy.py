@@ -15,7 +15,7 @@ from profiles.identifiers import Sender
 from profiles.models import Erasure, UserProfile
 from profiles.services import erasure
 from profiles.services.subjects import subject_of
-from profiles.stores import UserProfileStore
+from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import (
     Delete,
     NotFound,
@@ -297,10 +297,12 @@ def _old_messages(cutoff: datetime) -> Iterator[Aged]:
 
 
 def _remove_messages(batch: Sequence[Aged]) -> int:
-    """The preview in the header goes first: killed in between, the messages are found again."""
+    """What hangs on them goes first: killed in between, the messages are found again."""
     newest = max(aged.at for aged in batch if aged.at)
-    paths = sorted({conversations.path(aged.user_key) for aged in batch})
-    for snapshot in get_store().get_many(paths).values():
+    user_keys = sorted({aged.user_key for aged in batch})
+    headers = get_store().get_many([conversations.path(user_key) for user_key in user_keys])
+    _forget_strangers([key for key in user_keys if conversations.path(key) not in headers], batch)
+    for snapshot in headers.values():
         header = Conversation.from_snapshot(snapshot)
         if header.last_message_preview and header.last_message_at and header.last_message_at <= newest:
             with suppress(PreconditionFailed, NotFound):  # somebody writes: then it is another preview
@@ -308,6 +310,19 @@ def _remove_messages(batch: Sequence[Aged]) -> int:
                 get_store().commit([change])
     get_store().commit([Delete(path) for aged in batch for path in aged.paths])
     return len(batch)
+
+
+def _forget_strangers(user_keys: Sequence[str], batch: Sequence[Aged]) -> None:
+    """Who wrote in groups only, or never had an answer, is known by messages alone: their identifiers go with the last."""
+    known = profiles.find_many(user_keys)
+    going = {path for aged in batch for path in aged.paths}
+    for user_key in user_keys:
+        if user_key in known:
+            continue
+        messages = Query(f"{conversations.path(user_key)}/{Message.collection}")
+        if all(snapshot.path in going for snapshot in read_all(messages)):
+            with suppress(PreconditionFailed, NotFound):
+                get_store().commit(IdentityStore().deletes_of(user_key))
 
 
 def _old_sessions(cutoff: datetime) -> Iterator[Aged]:

@@ -105,6 +105,26 @@ def test_the_preview_of_a_later_message_stays(faulty: FaultyStore, clock: time_m
 
 
 @embedded
+def test_who_wrote_in_a_group_only_is_forgotten_with_the_last_message(
+    faulty: FaultyStore, clock: time_machine.Traveller
+) -> None:
+    known = talked(2)
+    for number in (1, 2):
+        message = text_message(f"wamid.g{number}", "no grupo", wa_id="5542999990001", group_id="g1")
+        assert post(envelope(message)).status_code == 200
+        clock.shift(60 * DAY)
+    entries = {snapshot.data["user_key"]: snapshot.path for snapshot in documents("identities")}
+    (stranger,) = entries.keys() - {known}
+    applied()
+    assert len([m for m in stored_messages() if m.path.split("/")[1] == stranger]) == 1
+    assert {snapshot.data["user_key"] for snapshot in documents("identities")} == {known, stranger}
+    clock.shift(60 * DAY)
+    applied()
+    assert stored_messages() == []
+    assert {snapshot.data["user_key"] for snapshot in documents("identities")} == {known}
+
+
+@embedded
 def test_no_days_keep_for_ever(faulty: FaultyStore, clock: time_machine.Traveller, settings: Any) -> None:
     for name in ("MESSAGES", "SESSIONS", "CLASSIFICATIONS", "HISTORY", "QUARANTINE", "CUSTOMERS"):
         setattr(settings, f"RETENTION_{name}_DAYS", 0)
