@@ -41,14 +41,14 @@ class Chat:
 
 
 def load_chat(user_key: str, *, before: str = "") -> Chat | None:
-    """None where there is no such conversation. A `before` that we did not sign shows the latest page.
+    """None where there is no such conversation, or its customer is being erased. A `before` that we did not sign shows the latest page.
 
     Reads header and profile, one page of messages, session and handoff with quoted messages: three round trips.
     """
     if not is_document_id(user_key):
         return None
     loaded = load(user_key, [UserProfileStore.path(user_key)])
-    if loaded.header is None:
+    if loaded.header is None or loaded.is_erased:
         return None
     place = _read_place(user_key, before)
     messages = conversations.get_messages(user_key, limit=PAGE + 1, before=place)
