@@ -822,6 +822,10 @@ def _verify_trail(trail: Any, keys: Sequence[VerifierKey], observed: ObservedHea
         report.add([problem] if problem else [])
         if not problem:
             heads.add((proof.head.seq, proof.head.hash))
+    if not heads:
+        print(
+            f"{conversation_id}: nenhum ponto de verificação viu esta cadeia, o fim não está provado", file=sys.stderr
+        )
     report.chains += 1
     report.events += len(events)
     report.add(find_problems(conversation_id, events, after=after, observed=sorted(heads)))
