@@ -10,7 +10,9 @@ from django.db import connections
 
 from audit import checkpoints
 from audit.checkpoints import make_checkpoint
-from audit.stores import CheckpointStore
+from audit.stores import AuditLogStore, CheckpointStore
+from audit.verify_trail import leaf_bytes
+from pyloto import write_once
 from pyloto.documents import Unavailable
 from pyloto.errors import TransientError
 from pyloto.write_once import StorageUnavailable
@@ -153,6 +155,22 @@ def test_whoever_is_overtaken_at_any_point_signs_the_same(embedded_store, export
 
     assert_sound([("a", 1), ("a", 2), ("b", 1)])
     writes.assert_one_text_for_each_number()
+
+
+def test_what_a_slower_run_had_not_seen_comes_with_the_next_one(embedded_store, files, happen, writes):
+    happen("a", at=NOW - 2 * HOUR)
+    make_checkpoint(now=NOW - HOUR)
+    happen("a", "b", at=NOW - HOUR / 2)
+
+    def overtake():
+        name, theirs = "checkpoints/00000002.leaves", leaf_bytes(AuditLogStore().tail("a"))
+        assert write_once.save_once(files, name, theirs + b"\n")
+
+    writes.at("leaves", overtake)
+    make_checkpoint(now=NOW)
+    make_checkpoint(now=NOW + HOUR)
+
+    assert read_log().heads == [("a", 1), ("a", 2), ("b", 1)]
 
 
 def test_runs_at_the_same_time_write_one_log(embedded_store, exports, happen, writes):

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 
 from audit import checkpoints, signing, stores
-from audit.checkpoints import CheckpointRefused, make_checkpoint
+from audit.checkpoints import MARGIN, CheckpointRefused, make_checkpoint
 from audit.checks import check_shared_storage
 from audit.stores import AuditLogStore, CheckpointStore
 from audit.tasks import write_audit_checkpoint
@@ -53,6 +53,7 @@ def test_a_checkpoint_holds_the_head_of_each_chain(store, files, happen):
     assert read_log().heads == [("a", 2), ("b", 1), ("system", 1)]
     assert (checkpoint.number, checkpoint.size, checkpoint.new_leaves) == (1, 3, 3)
     assert checkpoint.note == read_log().notes[1]
+    assert checkpoint.observed_until == NOW - MARGIN  # what was committed late is read again
 
 
 def test_the_next_one_holds_only_what_is_new(store, files, happen, monkeypatch):
@@ -96,6 +97,15 @@ def test_an_event_that_was_committed_late_is_still_signed(embedded_store, files,
     assert read_log().heads == [("a", 1), ("late", 1)]
 
 
+def test_the_head_is_the_highest_number_whatever_the_clocks_said(embedded_store, files, happen):
+    happen("a", at=NOW)
+    happen("a", at=NOW - timedelta(minutes=1))
+
+    make_checkpoint(now=NOW)
+
+    assert read_log().heads == [("a", 2)]
+
+
 def test_a_chain_that_was_written_anew_is_signed_beside_what_it_was(embedded_store, files, happen):
     happen("a", at=NOW - timedelta(minutes=1))
     make_checkpoint(now=NOW)
@@ -111,7 +121,7 @@ def test_what_is_no_event_does_not_keep_the_others_from_being_signed(embedded_st
     happen("a")
     event = get_store().get("audit_logs/a-000000000001").data
     for document_id, change in {
-        "a-000000000009": {},  # says that it is number 1
+        "a-000000000009": {"seq": 8},
         "x-000000000001": {"conversation_id": None},
         "y-000000000001": {"conversation_id": "y", "seq": True},
         "z-000000000001": {"conversation_id": "z", "current_hash": "short"},
@@ -222,6 +232,14 @@ def test_leaves_that_were_changed_are_noticed_when_they_are_counted_again(signed
     overwrite(signed, "checkpoints/00000001.leaves", _leaf("c"))
 
     with pytest.raises(CheckpointRefused, match="Checkpoint 1 does not follow"):
+        make_checkpoint(now=NOW)
+
+
+def test_an_older_note_that_was_changed_in_the_index_is_noticed_when_all_is_counted_again(signed, alerts):
+    forge(get_store(), "00000001", {"note": "another"})
+    forge(get_store(), "00000002", {"frontier": []})
+
+    with pytest.raises(CheckpointRefused, match="Checkpoint 1 is another one in the index"):
         make_checkpoint(now=NOW)
 
 
