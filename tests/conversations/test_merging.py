@@ -33,6 +33,7 @@ from .outside import Outside
 
 PHONE, BSUID = "5542999990001", "BR.100200300"
 STAFF = "user:7"
+ONE_ADAPTER = pytest.mark.parametrize("store", ["embedded"], indirect=True)  # no store could tell a difference
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +98,7 @@ def test_who_was_merged_is_the_other_one_from_then_on(customer: Customer, by_id:
     invariants.check(by_id)
 
 
+@ONE_ADAPTER
 def test_the_trails_name_random_keys_only(customer: Customer, by_id: ById) -> None:
     parted(merged(by_id, customer))
     for one in (customer, by_id):
@@ -135,6 +137,7 @@ def test_customers_whose_first_turn_is_not_done_can_be_merged(customer: Customer
     assert owner_of(bsuid=BSUID) == by_id.user_key
 
 
+@ONE_ADAPTER
 def test_merges_are_followed_to_their_end(customer: Customer, by_id: ById) -> None:
     third = Customer(customer.store, Outside(), wa_id="5542999990003")
     third.writes("oi").is_served()
@@ -145,6 +148,7 @@ def test_merges_are_followed_to_their_end(customer: Customer, by_id: ById) -> No
 
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------
+@ONE_ADAPTER
 def test_what_makes_no_sense_is_refused(customer: Customer, by_id: ById) -> None:
     third = Customer(customer.store, Outside(), wa_id="5542999990003")
     third.writes("oi").is_served()
@@ -164,6 +168,7 @@ def test_what_makes_no_sense_is_refused(customer: Customer, by_id: ById) -> None
     assert len(documents("merges")) == 1
 
 
+@ONE_ADAPTER
 @pytest.mark.parametrize("erased", ["source", "target"])
 def test_who_was_erased_is_merged_with_nobody(customer: Customer, by_id: ById, erased: str) -> None:
     gone = by_id if erased == "source" else customer
@@ -172,6 +177,7 @@ def test_who_was_erased_is_merged_with_nobody(customer: Customer, by_id: ById, e
         merged(by_id, customer)
 
 
+@ONE_ADAPTER
 def test_more_identifiers_than_a_commit_holds_are_refused(
     customer: Customer, by_id: ById, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +188,7 @@ def test_more_identifiers_than_a_commit_holds_are_refused(
         merged(by_id, customer)
 
 
+@ONE_ADAPTER
 def test_who_is_with_a_person_stays_with_them(customer: Customer, by_id: ById) -> None:
     """The bot would answer beside the person. The other way round nobody is lost."""
     by_id.writes("quero falar com uma pessoa").is_served()
@@ -198,6 +205,7 @@ def test_who_is_with_a_person_stays_with_them(customer: Customer, by_id: ById) -
     assert by_id.handoffs[0].status == "RESOLVED"
 
 
+@ONE_ADAPTER
 @pytest.mark.parametrize("minutes", [29, 31])
 def test_who_was_answered_on_the_phone_is_free_when_the_bot_is(
     customer: Customer, by_id: ById, clock: Any, minutes: int
@@ -212,6 +220,7 @@ def test_who_was_answered_on_the_phone_is_free_when_the_bot_is(
 
 
 # --- What was open ----------------------------------------------------------------------------------------------------
+@ONE_ADAPTER
 def test_a_reply_that_waited_is_not_sent_any_more(customer: Customer, by_id: ById, clock: Any) -> None:
     customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
     by_id.writes("Onde fica a empresa?").is_served()
@@ -232,6 +241,7 @@ LEAD = (
 )
 
 
+@ONE_ADAPTER
 @pytest.mark.parametrize("lead", [False, True])
 def test_the_session_runs_out_and_nobody_is_written_to(customer: Customer, by_id: ById, clock: Any, lead: bool) -> None:
     for text in LEAD if lead else ():
@@ -260,6 +270,7 @@ def test_undo_gives_the_identifiers_back(customer: Customer, by_id: ById) -> Non
     assert owner_of(bsuid=BSUID) == customer.user_key
 
 
+@ONE_ADAPTER
 def test_what_was_undone_or_never_was_cannot_be_undone(customer: Customer, by_id: ById) -> None:
     done = merged(by_id, customer)
     parted(done)
@@ -269,6 +280,7 @@ def test_what_was_undone_or_never_was_cannot_be_undone(customer: Customer, by_id
         undo(merge_id="f" * 32, actor=STAFF, now=timezone.now())
 
 
+@ONE_ADAPTER
 def test_merges_are_undone_in_the_opposite_order(customer: Customer, by_id: ById) -> None:
     third = Customer(customer.store, Outside(), wa_id="5542999990003")
     third.writes("oi").is_served()

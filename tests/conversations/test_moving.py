@@ -39,6 +39,7 @@ from .outside import Outside, WorkerDied
 
 PHONE = "5542999990001"
 GONE = ["marked as erased", "gone altogether"]
+ONE_ADAPTER = pytest.mark.parametrize("store", ["embedded"], indirect=True)  # no store could tell a difference
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +118,7 @@ def test_who_writes_after_their_erasure_is_somebody_new(customer: Customer, how:
     customer._user_key = new.user_key
 
 
+@ONE_ADAPTER
 def test_the_workers_ring_for_the_new_one(customer: Customer, gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rings: list[dict[str, timedelta]] = []
     monkeypatch.setattr(tasks.doorbell, "ring", lambda waits: rings.append(dict(waits)))
@@ -127,6 +129,7 @@ def test_the_workers_ring_for_the_new_one(customer: Customer, gone: str, monkeyp
     customer._user_key = ""
 
 
+@ONE_ADAPTER
 def test_several_messages_find_the_same_new_customer(customer: Customer, gone: str) -> None:
     for number in range(3):
         comes_late(gone, f"wamid.late{number}")
@@ -154,6 +157,7 @@ def test_what_came_before_the_request_is_erased_and_nothing_is_sent(customer: Cu
     customer._user_key = ""
 
 
+@ONE_ADAPTER
 def test_an_echo_is_a_takeover_of_the_new_ones_conversation(customer: Customer, gone: str) -> None:
     cache.set_many({f"identity:{key}": gone for key in identity_keys("PHONE", f"+{PHONE}")}, 60)
     customer.is_answered_on_the_phone("Olá de novo")
@@ -189,6 +193,7 @@ def test_all_that_is_encrypted_can_be_read_at_its_new_place(customer: Customer, 
     customer._user_key = ""
 
 
+@ONE_ADAPTER
 def test_a_notice_of_a_number_change_moves_with_what_it_brings(customer: Customer, gone: str) -> None:
     notice = {"type": "system", "system": {"type": "user_changed_number", "wa_id": "5542999990102"}}
     comes_late(gone, "wamid.late", **notice)
@@ -199,6 +204,7 @@ def test_a_notice_of_a_number_change_moves_with_what_it_brings(customer: Custome
     customer._user_key = new.user_key
 
 
+@ONE_ADAPTER
 def test_a_message_that_cannot_be_read_stays_and_holds_nothing_back(customer: Customer, gone: str) -> None:
     comes_late(gone, "wamid.late1")
     comes_late(gone, "wamid.late2")
@@ -212,6 +218,7 @@ def test_a_message_that_cannot_be_read_stays_and_holds_nothing_back(customer: Cu
     customer._user_key = ""
 
 
+@ONE_ADAPTER
 def test_statuses_of_what_is_gone_are_counted_and_harmless(customer: Customer, gone: str) -> None:
     reply = customer.replies[0]
     customer.store.inner.delete(reply.path)
@@ -221,6 +228,7 @@ def test_statuses_of_what_is_gone_are_counted_and_harmless(customer: Customer, g
     customer._user_key = ""
 
 
+@ONE_ADAPTER
 def test_the_timeouts_job_leaves_the_erased_alone(customer: Customer, clock: Any) -> None:
     customer.writes("oi").is_served()
     erase(customer)
@@ -230,6 +238,7 @@ def test_the_timeouts_job_leaves_the_erased_alone(customer: Customer, clock: Any
     customer._user_key = ""
 
 
+@ONE_ADAPTER
 def test_a_real_erasure_keeps_its_hands_off_the_new_one(customer: Customer, clock: Any) -> None:
     """Late messages come in while it goes on, and after its last look when even the header is gone."""
     customer.writes("Sou o cliente", "oi").is_served()
@@ -277,6 +286,7 @@ def test_a_message_that_lands_at_who_was_merged_follows_them(twins: tuple[Custom
     invariants.check(target)
 
 
+@ONE_ADAPTER
 def test_a_merge_that_was_undone_meanwhile_moves_nothing(twins: tuple[Customer, Customer]) -> None:
     source, target = twins
     done = merge(source=source.user_key, target=target.user_key, actor="user:7", now=timezone.now())
