@@ -45,7 +45,7 @@ class Peppers:
 
     @property
     def done(self) -> bool:
-        return not (any(self.unpaired.values()) or self.lost or self.contradictions or self.unreadable)
+        return not (any(self.unpaired.values()) or self.lost or self.contradictions)
 
     @property
     def dropped(self) -> tuple[int, ...]:
