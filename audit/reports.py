@@ -35,7 +35,7 @@ from .chain import CHAIN_ID, Head, find_problems
 from .proofs import Batch, Proof, stored_files, time_of
 from .signing import trusted_keys, verifier_key
 from .stores import AuditLogStore
-from .verify import indexed_notes
+from .verification import indexed_notes
 from .verify_trail import CheckpointFiles, Frontier, ObservedHeads, Report, leaf_hash, parse_leaf, verify_log
 
 FORMAT = "pyloto-audit-report/1"
