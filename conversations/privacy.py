@@ -115,16 +115,43 @@ def _erase_quarantine(subject: Subject) -> int:
             default_storage.delete(entry.file)  # before the document that names it; a missing file is no error
         get_store().delete(entry.path)
         erased += 1
+    for file in _left_over(subject):
+        default_storage.delete(file)
+        erased += 1
     return erased
 
 
 def _count_quarantine(subject: Subject) -> int:
-    return sum(1 for _ in _quarantined(subject))
+    return sum(1 for _ in _quarantined(subject)) + sum(1 for _ in _left_over(subject))
+
+
+def _left_over(subject: Subject) -> Iterator[str]:
+    """Files that no document names, such as those of a rotation of keys that was killed, with the person in them."""
+    try:
+        names = default_storage.listdir(QUARANTINE_FOLDER)[1]
+    except FileNotFoundError:
+        return
+    for name in names:
+        entry = quarantine.find(name.partition(".")[0])
+        file = f"{QUARANTINE_FOLDER}/{name}"
+        if entry is not None and entry.file == file:
+            continue
+        unnamed = Quarantined(id=name.partition(".")[0], file=file)
+        unnamed.path = quarantine.path(unnamed.pk)
+        try:
+            body = _body_of(unnamed)
+        except DecryptionFailed:
+            alert("quarantine_unreadable", quarantine_id=unnamed.pk)
+            continue
+        if names_person(body, subject.identifiers):
+            yield file
 
 
 def _quarantined(subject: Subject) -> Iterator[Quarantined]:
     """The deliveries in whose bytes one of the person's identifiers stands: all are read for that."""
     for entry in quarantine.iterate():
+        if subject.asked_at is not None and entry.received_at > subject.asked_at:
+            continue  # of whoever they are by now
         try:
             body = _body_of(entry)
         except DecryptionFailed:
@@ -437,5 +464,5 @@ registry.register(
     EncryptedField(Message.collection, "provider_message_id", group=True),
     EncryptedField(Message.collection, "payload.raw", group=True),
     EncryptedField(Quarantined.collection, "body", file="file", folder=QUARANTINE_FOLDER),
-    IdentifierSource(Message.collection, _waiting, _sent_by),
+    IdentifierSource(Message.collection, _waiting, _sent_by, conversations.open_query),
 )

@@ -82,8 +82,12 @@ class ConversationStore:
 
     def open_items(self, user_key: str, *, limit: int) -> list[Message]:
         """What waits in a conversation: messages to answer and messages to send, by the time they are due."""
-        query = Query(f"{self.path(user_key)}/{Message.collection}", order_by=(("due.at", "asc"),), limit=limit)
+        query = replace(self.open_query(user_key), limit=limit)
         return [Message.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def open_query(self, user_key: str) -> Query:
+        """Finds what waits in a conversation."""
+        return Query(f"{self.path(user_key)}/{Message.collection}", order_by=(("due.at", "asc"),))
 
     def find_due(self, now: datetime, *, page: int = 200) -> Iterator[str]:
         """The `user_key` of each message that waits past its time, in all conversations; one may come several times."""
@@ -192,6 +196,10 @@ class QuarantineStore:
 
     def create(self, quarantined: Quarantined) -> Create:
         return Create(self.path(quarantined.pk), quarantined.to_document())
+
+    def find(self, quarantine_id: str) -> Quarantined | None:
+        snapshot = get_store().get_many([self.path(quarantine_id)]).get(self.path(quarantine_id))
+        return Quarantined.from_snapshot(snapshot) if snapshot else None
 
     def iterate(self, *, page: int = 20) -> Iterator[Quarantined]:
         """All of them, in small pages: a body has up to 700 KB."""

@@ -246,5 +246,10 @@ registry.register(
     EncryptedField(ProfileChange.collection, "changes", group=True),
     EncryptedField(Erasure.collection, "identifiers"),
     IdentifierSource(UserProfile.collection, lambda: Query(UserProfile.collection), _known_by),
-    IdentifierSource(ProfileChange.collection, lambda: Query(ProfileChange.collection, group=True), _was_known_by),
+    IdentifierSource(
+        ProfileChange.collection,
+        lambda: Query(ProfileChange.collection, group=True),
+        _was_known_by,
+        lambda user_key: Query(f"{UserProfileStore.path(user_key)}/{ProfileChange.collection}"),
+    ),
 )

@@ -21,12 +21,12 @@ from profiles.services.resolution import forget
 from profiles.services.subjects import subject_of
 from profiles.stores import ErasureStore, IdentityStore, UserProfileStore
 from pyloto import write_once
-from pyloto.documents import PreconditionFailed, Write, get_store
+from pyloto.documents import PreconditionFailed, Write, get_store, read_all
 from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.privacy.fields import DecryptionFailed, decrypt, encrypt
-from pyloto.privacy.registry import Subject, conversation_ids_of, erasure_steps
+from pyloto.privacy.registry import Subject, conversation_ids_of, erasure_steps, identifier_sources
 
 log = structlog.get_logger(__name__)
 erasures = ErasureStore()
@@ -127,7 +127,7 @@ def start(
         id=user_key,
         user_keys=list(subject.user_keys),
         conversation_ids=list(subject.conversation_ids),
-        identifiers=_sealed(user_key, subject.identifiers),
+        identifiers=_sealed(user_key, (*subject.identifiers, *_other_identifiers(subject.user_keys))),
         reason=reason,
         requested_by=actor,
         requested_at=asked_at,
@@ -159,7 +159,8 @@ def _detach_all(journal: Erasure, now: datetime) -> Erasure:
         found = subject if ALONE in journal.done else subject_of(journal.pk)
         new = [user_key for user_key in found.user_keys if user_key not in subject.user_keys]
         user_keys = [*subject.user_keys, *new]
-        identifiers = tuple(dict.fromkeys((*subject.identifiers, *found.identifiers)))
+        more = (*found.identifiers, *_other_identifiers(new))
+        identifiers = tuple(dict.fromkeys((*subject.identifiers, *more)))
         fields: dict[str, Any] = {
             "user_keys": user_keys,
             "conversation_ids": list(conversation_ids_of(user_keys)),
@@ -323,6 +324,24 @@ def _subject(journal: Erasure) -> Subject:
         identifiers=_unsealed(journal),
         asked_at=journal.requested_at,
     )
+
+
+def _other_identifiers(user_keys: Sequence[str]) -> list[tuple[str, str]]:
+    """What they were known by before, and what messages that wait bring: it may stand in quarantine."""
+    found: list[tuple[str, str]] = []
+    queries = [
+        (source.read, source.query_of(user_key))
+        for source in identifier_sources()
+        if source.query_of
+        for user_key in user_keys
+    ]
+    for read, query in queries:
+        for snapshot in read_all(query):
+            try:
+                found += read(snapshot)
+            except DecryptionFailed:
+                alert("erasure_identifiers_unreadable", path=snapshot.path)
+    return list(dict.fromkeys(found))
 
 
 def _sealed(user_key: str, identifiers: Sequence[tuple[str, str]]) -> str:

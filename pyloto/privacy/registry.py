@@ -117,11 +117,13 @@ class IdentifierSource:
     """Where identifiers of customers stand, encrypted: what a new pepper needs in plain text.
 
     `read` gives the (kind, canonical value) pairs of one document that `query()` finds. Raises `DecryptionFailed`.
+    `query_of(user_key)` finds those of one customer, where an erasure would not know them otherwise.
     """
 
     name: str
     query: Callable[[], Query]
     read: Callable[[Snapshot], Iterable[tuple[str, str]]]
+    query_of: Callable[[str], Query] | None = None
 
 
 ConversationFinder = Callable[[Sequence[str]], Sequence[str]]

@@ -11,10 +11,13 @@ import pytest
 import redis
 from django.conf import settings
 from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import connections
 from django.utils import timezone
 
 from audit.errors import CustomerErased
+from conversations.services import ingest
 from conversations.services.merging import merge
 from conversations.services.turns import process
 from conversations.whatsapp.client import Accepted
@@ -24,8 +27,9 @@ from profiles.services import erasure
 from profiles.services.resolution import CACHE_SECONDS
 from pyloto import write_once
 from pyloto.documents import Create, DocumentStore, Query, use_store
+from pyloto.privacy.fields import encrypt
 from tests.conversations.outside import Outside
-from tests.lab.canaries import WA_ID, find_canaries
+from tests.lab.canaries import PHONE, WA_ID, find_canaries
 from tests.lab.faulty_store import FaultyStore
 
 from .erasures import (
@@ -48,6 +52,12 @@ SCAN = timedelta(minutes=2, seconds=1)
 @pytest.fixture(autouse=True)
 def _own_files(file_folders: None) -> None:
     pass
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quarantined bodies go to files from this size on."""
+    monkeypatch.setattr(ingest, "QUARANTINE_INLINE_MAX", 2_000)
 
 
 @pytest.fixture
@@ -157,6 +167,27 @@ def test_who_was_erased_is_not_erased_again(world: World) -> None:
     before = check_trails()
     assert erase(world.user_key).is_complete
     assert check_trails() == before
+
+
+def test_a_number_that_was_given_up_is_found_in_quarantine_too(world: World, valkey: redis.Redis) -> None:
+    inner().update(f"user_profiles/{world.user_key}", {"phone": None, "wa_id": None, "bsuid": None})
+    path = f"user_profiles/{world.user_key}/history/{'c' * 40}"
+    told = encrypt(json.dumps({"phone": [PHONE, None]}), path=path, field="changes")
+    change = {"at": timezone.now(), "actor": "USER", "fields": ["phone"], "changes": told}
+    inner().create(path, change)
+    erase(world.user_key)
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+def test_a_file_that_no_document_names_goes_too(world: World, valkey: redis.Redis) -> None:
+    [name] = default_storage.listdir("quarantine")[1]
+    with default_storage.open(f"quarantine/{name}") as file:
+        default_storage.save(f"quarantine/{name}.{'0' * 16}", ContentFile(file.read()))
+    erase(world.user_key)
+    finished(world.user_key)
+    assert default_storage.listdir("quarantine")[1] == []
+    check_gone(world, valkey)
 
 
 # --- legal hold -------------------------------------------------------------------------------------------------------
