@@ -193,10 +193,11 @@ class UserProfileAdmin(RightsPages):
                 actor=actor_of(request),
                 now=timezone.now(),
             )
+            profile = profiles.get(user_key)
         except EXPLAINED as exc:
             return self.refused(request, exc, user_key)
         before = _read_place(user_key, request.POST.get(PLACE_VAR, ""))
-        return self._detail(request, profiles.get(user_key), before=before, contact=contact)
+        return self._detail(request, profile, before=before, contact=contact)
 
     def _detail(
         self, request: HttpRequest, profile: UserProfile, *, before: Place | None, contact: Contact | None = None

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -150,6 +150,8 @@ class RightsPages(CustomerPages):
 
     def access_view(self, request: HttpRequest, user_key: str, file_format: str) -> HttpResponseBase:
         """The report as a download; asking for it is what the trail records."""
+        if file_format not in ("json", "pdf"):
+            raise Http404
         try:
             report = access.access_report(
                 user_key=user_key,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from profiles.models import Erasure, UserProfile
 from profiles.services import erasure
-from profiles.services.history import history
+from profiles.services.history import PAGE, history
 from profiles.services.reveal import REVEALS_PER_HOUR
 from profiles.stores import UserProfileStore
 from pyloto.documents import DocumentStore, Unavailable, Update, get_store, use_store
@@ -166,6 +166,22 @@ def test_without_a_reason_nothing_is_shown(ana: str) -> None:
     assert events("CONTACT_REVEALED") == []
 
 
+def test_older_changes_are_on_the_next_page_and_are_revealed_there(ana: str) -> None:
+    client = staff("view", "change", "reveal")
+    for n in range(PAGE):
+        client.post(url(ana, "edit"), {**filled(client, ana), "city": f"Cidade {n}"})
+    first = read(client.get(url(ana)))
+    older = re.search(r"\?antes=([^\"]+)", first)
+    assert older
+    second = client.get(f"{url(ana)}?antes={older[1]}")
+    assert "Telefone, Número no WhatsApp, Nome" in read(second)
+    assert "Mudanças anteriores" not in read(second)
+    revealed = client.post(url(ana, "reveal"), {"reason": "DATA_CHECK", "antes": second.context["here"]})
+    assert "vazio → Ana Souza" in read(revealed)
+    for wrong in ("x", older[1] + "x"):  # not signed by us: the newest page
+        assert f"Cidade {PAGE - 1}" in read(client.post(url(ana, "reveal"), {"reason": "DATA_CHECK", "antes": wrong}))
+
+
 @pytest.mark.parametrize("trouble", ["store", "valkey"])
 def test_what_cannot_be_recorded_is_not_shown(
     ana: str, embedded_store: DocumentStore, trouble: str, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -281,6 +297,7 @@ def test_the_report_is_a_download_and_is_audited(ana: str) -> None:
         assert re.fullmatch(r'attachment; filename="relatorio-[0-9a-f]+\.(json|pdf)"', answer["Content-Disposition"])
         assert "no-store" in answer["Cache-Control"]
     assert len(events("EXPORT_GENERATED")) == 2
+    assert client.post(url(ana, "access/xml")).status_code == 404
 
 
 def test_a_legal_hold_forbids_erasure_until_it_is_lifted(ana: str) -> None:
