@@ -375,12 +375,12 @@ def test_the_command_overwrites_nothing_unless_told_to(store_files, happen, tmp_
     assert output.read_bytes().startswith(b"%PDF")
 
 
-def test_the_command_ends_in_1_where_something_is_wrong(store_files, happen, tmp_path):
+def test_the_command_ends_in_the_status_of_what_is_wrong(store_files, happen, tmp_path):
     happen("ana")
     edit("ana", 1, actor="HUMAN")
     with pytest.raises(SystemExit) as ended:
         call_command("audit_report", "--conversation", "ana", "--output", str(tmp_path / "report.pdf"))
-    assert ended.value.code == 1
+    assert ended.value.code == verify_trail.ProblemKind.EDITED.status
     assert (tmp_path / "report.pdf").exists()
 
 
@@ -397,9 +397,19 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
 def test_the_command_refuses_what_makes_no_sense(store_files, tmp_path, arguments):
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError) as refused:
         call_command("audit_report", *arguments, "--output", str(tmp_path / "report.pdf"))
+    assert refused.value.returncode != 0
     assert not list(tmp_path.glob("*report*"))
+
+
+@pytest.mark.parametrize("name", ["missing/report.pdf", "directory"])
+def test_the_command_tells_where_it_cannot_write(store_files, happen, tmp_path, name):
+    happen("ana")
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(CommandError) as refused:
+        call_command("audit_report", "--conversation", "ana", "--output", str(tmp_path / name), "--force")
+    assert refused.value.returncode == 2
 
 
 def test_a_store_that_stops_answering_leaves_no_half_file(store_files, happen, tmp_path, monkeypatch):

@@ -17,7 +17,10 @@ from pyloto.errors import TransientError
 
 
 class Command(BaseCommand):
-    help = "Writes a report of the audit trail, with its verification. Exit status 1 where anything is wrong, 2 where it could not be read."
+    help = (
+        "Writes a report of the audit trail, with its verification. Exit status: 2 where it could not be read or written, "
+        "else that of audit_verify (docs/audit.md)."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--conversation", metavar="ID", help='the trail of this conversation, or "system"')
@@ -31,34 +34,36 @@ class Command(BaseCommand):
         self, *, conversation: str | None, first: date | None, last: date | None, output: Path, **options: Any
     ) -> None:
         if output.exists() and not options["force"]:
-            raise CommandError(f"{output} exists: give --force to overwrite it, or another name")
+            raise CommandError(f"{output} exists: give --force to overwrite it, or another name", returncode=2)
         if not output.absolute().parent.is_dir():
-            raise CommandError(f"There is no directory {output.absolute().parent}")
+            raise CommandError(f"There is no directory {output.absolute().parent}", returncode=2)
         try:
             report = _report(conversation, first, last)
             content = [to_pdf(report)] if options["format"] == "pdf" else (p.encode() for p in write_json(report))
             _write(output, content, force=options["force"])
         except NoTrail as exc:
-            raise CommandError(str(exc)) from exc
+            raise CommandError(str(exc), returncode=2) from exc
         except FileExistsError as exc:
-            raise CommandError(f"{output} appeared meanwhile, and was left as it is") from exc
+            raise CommandError(f"{output} appeared meanwhile, and was left as it is", returncode=2) from exc
         except (TransientError, Unavailable) as exc:
             raise CommandError("Documents or storage did not answer: nothing was written", returncode=2) from exc
+        except OSError as exc:
+            raise CommandError(f"{output} could not be written: {exc.strerror}", returncode=2) from exc
         self.stdout.write(f"{output}: {verdict(report)}")
         if not report.verification.ok:
-            raise SystemExit(1)
+            raise SystemExit(report.verification.status)
 
 
 def _report(conversation: str | None, first: date | None, last: date | None) -> TrailReport:
     now = timezone.now()
     if conversation is not None:
         if first or last:
-            raise CommandError("Give either --conversation or --from and --to")
+            raise CommandError("Give either --conversation or --from and --to", returncode=2)
         return conversation_report(conversation, now=now)
     if first is None or last is None:
-        raise CommandError("Give --conversation ID, or --from and --to")
+        raise CommandError("Give --conversation ID, or --from and --to", returncode=2)
     if not is_period(first, last):
-        raise CommandError("--to is before --from, or they are no days of our time")
+        raise CommandError("--to is before --from, or they are no days of our time", returncode=2)
     return period_report(start_of(first), start_of(last + timedelta(days=1)), now=now)
 
 
