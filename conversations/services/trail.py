@@ -27,7 +27,10 @@ def commit_with_events(
     before: Conversation | None = None
     error: Exception | None = None
     for race in range(TRIES):
-        found = load(user_key, ()).header
+        loaded = load(user_key, ())
+        found = loaded.header
+        if found is None and loaded.is_erased:
+            raise CustomerErased("this customer was erased")
         if found is None:
             _commit_to_system_chain(user_key, events, writes)
             return

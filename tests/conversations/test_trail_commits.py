@@ -91,6 +91,13 @@ def test_nothing_of_an_erased_customer_is_changed(embedded_store: DocumentStore)
     assert not get_store().get(PROFILE).data["city"]
 
 
+def test_nothing_is_told_of_somebody_of_whom_only_the_journal_is_left(embedded_store: DocumentStore):
+    get_store().create("erasures/ana", {"requested_at": timezone.now()})
+    with pytest.raises(CustomerErased):
+        commit_with_events(user_key="ana", events=[event()])
+    assert chain("system") == []
+
+
 def test_a_store_that_never_answers_gives_up(embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     data.conversation()
