@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -116,13 +117,14 @@ def test_checkpoints_are_listed_with_their_signatures(trail, happen, admin_clien
     assert str(verifier_key()) in html
 
 
-@pytest.mark.parametrize("forged", [{"root": "0" * 64}, {"size": 7}, {"note": "nada"}])
-def test_a_checkpoint_that_was_changed_shows(trail, admin_client, forged):
-    get_store().commit([Update("audit_checkpoints/00000001", forged)])
-    for page in PAGES[2:]:
-        html = html_of(admin_client.get(page))
-        assert "Não confere" in html
-        assert " Confere<" not in html
+def test_a_checkpoint_that_was_changed_shows(trail, admin_client):
+    stored = get_store().get("audit_checkpoints/00000001").data
+    for forged in ({"root": "0" * 64}, {"size": 7}, {"note": "nada"}):
+        get_store().commit([Update("audit_checkpoints/00000001", {**stored, **forged})])
+        for page in PAGES[2:]:
+            html = html_of(admin_client.get(page))
+            assert "Não confere" in html
+            assert " Confere<" not in html
 
 
 def test_a_checkpoint_shows_its_note_and_gives_out_its_files(trail, admin_client):
@@ -138,10 +140,10 @@ def test_a_checkpoint_shows_its_note_and_gives_out_its_files(trail, admin_client
         assert "no-store" in response["Cache-Control"]
 
 
-@pytest.mark.parametrize("address", ["file/2/note/", "file/1/key/", "file/1/../note/", "file/x/note/"])
-def test_other_files_of_the_storage_are_out_of_reach(trail, admin_client, address):
+def test_other_files_of_the_storage_are_out_of_reach(trail, admin_client):
     write_once.save_once(trail, "checkpoints/00000001.key", b"secret")
-    assert admin_client.get(CHECKPOINTS + address).status_code in {302, 404}
+    for address in ("file/2/note/", "file/1/key/", "file/1/../note/", "file/x/note/"):
+        assert admin_client.get(CHECKPOINTS + address).status_code in {302, 404}
 
 
 # --- nobody touches it ------------------------------------------------------------------------------------------------
@@ -231,40 +233,30 @@ def test_a_report_needs_the_token_of_the_page(trail, admin_user):
     assert recorded() == []
 
 
-REFUSED = {
-    "nobody": ({"conversation_id": "nobody"}, "Não há eventos desta conversa."),
-    "no id": ({"conversation_id": "../x"}, "Não há eventos desta conversa."),
-    "no days": ({"first": "", "last": ""}, "Escolha o primeiro e o último dia"),
-    "no dates": ({"first": "ontem", "last": "hoje"}, "Escolha o primeiro e o último dia"),
-    "backwards": ({"first": "2026-11-02", "last": "2026-11-01"}, "Escolha o primeiro e o último dia"),
-    "after time": ({"first": "9999-12-31", "last": "9999-12-31"}, "Escolha o primeiro e o último dia"),
-    "before time": ({"first": "0001-01-01", "last": "0001-01-01"}, "Escolha o primeiro e o último dia"),
-}
-
-
-@pytest.mark.parametrize(("given", "words"), REFUSED.values(), ids=REFUSED)
-def test_a_report_of_nothing_is_refused_with_a_reason(trail, admin_client, given, words):
-    response = admin_client.post(REPORT, {**given, "format": "json"}, follow=True)
-    assert any(words in message for message in messages_of(response))
+def test_a_report_of_nothing_is_refused_with_a_reason(trail, admin_client):
+    for conversation_id in ("nobody", "../x"):
+        response = admin_client.post(REPORT, {"conversation_id": conversation_id, "format": "json"}, follow=True)
+        assert messages_of(response) == ["Não há eventos desta conversa."]
+    days = (("", ""), ("ontem", "hoje"), ("2026-11-02", "2026-11-01"), ("9999-12-31",) * 2, ("0001-01-01",) * 2)
+    for first, last in days:
+        response = admin_client.post(REPORT, {"first": first, "last": last, "format": "json"}, follow=True)
+        assert messages_of(response) == ["Escolha o primeiro e o último dia do período, nesta ordem."]
     assert recorded() == []
 
 
-@pytest.mark.parametrize("given", [{"conversation_id": "ana"}, {"first": "2020-01-01", "last": "2090-01-01"}])
-def test_more_than_a_browser_waits_for_is_left_to_the_command(trail, admin_client, monkeypatch, given):
+def test_more_than_a_browser_waits_for_is_left_to_the_command(trail, admin_client, monkeypatch):
     monkeypatch.setattr(admin, "REPORTED_MAX", 2)
-    response = admin_client.post(REPORT, {**given, "format": "pdf"}, follow=True)
-    assert "audit_report" in messages_of(response)[0]
+    for given in ({"conversation_id": "ana"}, {"first": "2020-01-01", "last": "2090-01-01"}):
+        response = admin_client.post(REPORT, {**given, "format": "pdf"}, follow=True)
+        assert "audit_report" in messages_of(response)[0]
 
 
-@pytest.mark.parametrize("error", [Unavailable("gone"), StorageUnavailable("gone")])
-def test_what_cannot_be_recorded_is_not_given_out(trail, admin_client, monkeypatch, error):
-    def fails(*args, **kwargs):
-        raise error
-
-    monkeypatch.setattr(AuditLogStore, "record_event", fails)
-    response = admin_client.post(REPORT, {"conversation_id": "ana", "format": "json"}, follow=True)
-    assert "nada foi baixado" in messages_of(response)[0]
-    assert response["Content-Type"].startswith("text/html")
+def test_what_cannot_be_recorded_is_not_given_out(trail, admin_client, monkeypatch):
+    for error in (Unavailable("gone"), StorageUnavailable("gone")):
+        monkeypatch.setattr(AuditLogStore, "record_event", Mock(side_effect=error))
+        response = admin_client.post(REPORT, {"conversation_id": "ana", "format": "json"}, follow=True)
+        assert "nada foi baixado" in messages_of(response)[0]
+        assert response["Content-Type"].startswith("text/html")
 
 
 def test_damage_shows_in_the_download(trail, admin_client):

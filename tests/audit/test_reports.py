@@ -149,11 +149,11 @@ def test_a_chain_whose_name_begins_like_this_one_stays_out(store_files, happen):
     assert {event["conversation_id"] for event in trail["events"]} == {"ana"}
 
 
-@pytest.mark.parametrize("name", ["nobody", "", "../x", "a b", "x" * 2000])
-def test_a_conversation_without_events_has_no_report(store_files, happen, name):
+def test_a_conversation_without_events_has_no_report(store_files, happen):
     happen("ana")
-    with pytest.raises(NoTrail):
-        report_of(name)
+    for name in ("nobody", "", "../x", "a b", "x" * 2000):
+        with pytest.raises(NoTrail):
+            report_of(name)
 
 
 ATTACKS = {
@@ -384,32 +384,32 @@ def test_the_command_ends_in_the_status_of_what_is_wrong(store_files, happen, tm
     assert (tmp_path / "report.pdf").exists()
 
 
-WRONG = {
-    "no choice": [],
-    "both": ["--conversation", "ana", "--from", "2026-11-01", "--to", "2026-11-02"],
-    "half a period": ["--from", "2026-11-01"],
-    "backwards": ["--from", "2026-11-02", "--to", "2026-11-01"],
-    "after time": ["--from", "2026-11-02", "--to", "9999-12-31"],
-    "no date": ["--from", "ontem", "--to", "2026-11-01"],
-    "nobody": ["--conversation", "nobody"],
-}
+WRONG = (
+    [],
+    ["--conversation", "ana", "--from", "2026-11-01", "--to", "2026-11-02"],
+    ["--from", "2026-11-01"],
+    ["--from", "2026-11-02", "--to", "2026-11-01"],
+    ["--from", "2026-11-02", "--to", "9999-12-31"],
+    ["--from", "ontem", "--to", "2026-11-01"],
+    ["--conversation", "nobody"],
+)
 
 
-@pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
-def test_the_command_refuses_what_makes_no_sense(store_files, tmp_path, arguments):
-    with pytest.raises(CommandError) as refused:
-        call_command("audit_report", *arguments, "--output", str(tmp_path / "report.pdf"))
-    assert refused.value.returncode != 0
+def test_the_command_refuses_what_makes_no_sense(store_files, tmp_path):
+    for arguments in WRONG:
+        with pytest.raises(CommandError) as refused:
+            call_command("audit_report", *arguments, "--output", str(tmp_path / "report.pdf"))
+        assert refused.value.returncode != 0
     assert not list(tmp_path.glob("*report*"))
 
 
-@pytest.mark.parametrize("name", ["missing/report.pdf", "directory"])
-def test_the_command_tells_where_it_cannot_write(store_files, happen, tmp_path, name):
+def test_the_command_tells_where_it_cannot_write(store_files, happen, tmp_path):
     happen("ana")
     (tmp_path / "directory").mkdir()
-    with pytest.raises(CommandError) as refused:
-        call_command("audit_report", "--conversation", "ana", "--output", str(tmp_path / name), "--force")
-    assert refused.value.returncode == 2
+    for name in ("missing/report.pdf", "directory"):
+        with pytest.raises(CommandError) as refused:
+            call_command("audit_report", "--conversation", "ana", "--output", str(tmp_path / name), "--force")
+        assert refused.value.returncode == 2
 
 
 def test_a_store_that_stops_answering_leaves_no_half_file(store_files, happen, tmp_path, monkeypatch):
