@@ -193,14 +193,19 @@ def _detach(journal: Erasure, now: datetime) -> None:
         standing = erasures.find(journal.pk)
         if standing is not None and standing.step != Erasure.Step.COMPLETED:
             return None  # an earlier try was applied after all, or somebody else erases them too
-        if journal.part_of is None:
+        profile = UserProfileStore().find(journal.pk)
+        unchanged: list[Write] = []
+        if profile is not None and journal.part_of is None:
             _respect_hold(journal, [journal.pk])
+            # A hold that is put meanwhile wins, also over a customer without a conversation.
+            same = {"legal_hold": profile.legal_hold}
+            unchanged = [UserProfileStore().update(journal.pk, same, last_update_time=profile.update_time)]
         journal.conversation_ids = sorted({*journal.conversation_ids, conversation_id})
         told = {"reason": str(journal.reason), "reapplied": ALONE in journal.done}
         event = _event(journal, EventType.ERASURE_REQUESTED, now, told)
         deletes = IdentityStore().deletes_of(journal.pk)
         led_here.update(write.path.rpartition("/")[2] for write in deletes)
-        return [event], [erasures.write(journal), *deletes]
+        return [event], [erasures.write(journal), *deletes, *unchanged]
 
     trails.end_conversation(user_key=journal.pk, changes=changes)
     forget(led_here)  # other processes remember for a minute; what they take in meanwhile is moved

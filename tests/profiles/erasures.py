@@ -64,13 +64,11 @@ class World:
         return self
 
     def waits_to_be_sent(self) -> None:
-        """One of the answers is in the queue still."""
-        now = timezone.now()
-        for snapshot in inner().query(Query(f"conversations/{self.user_key}/messages")):
-            if snapshot.data["direction"] == "out":
-                waiting = {"state": "QUEUED", "due": {"shard": int(snapshot.id[0], 16), "at": now}}
-                get_store().update(snapshot.path, waiting)
-                return
+        """The last answer is in the queue still."""
+        messages = inner().query(Query(f"conversations/{self.user_key}/messages"))
+        answer = max((m for m in messages if m.data["direction"] == "out"), key=lambda m: m.data["seq"])
+        waiting = {"state": "QUEUED", "due": {"shard": int(answer.id[0], 16), "at": timezone.now()}}
+        get_store().update(answer.path, waiting)
 
     def hears(self, text: str, **about: Any) -> str:
         """A message, and its answer; returns whose it is."""

@@ -1,5 +1,6 @@
 """The right to be forgotten: what goes, what stays, and what happens to whoever writes meanwhile."""
 
+import functools
 import json
 import logging
 from collections.abc import Iterator
@@ -16,14 +17,15 @@ from django.core.files.storage import default_storage
 from django.db import connections
 from django.utils import timezone
 
+from audit import Event, EventType, trails
 from audit.errors import CustomerErased
 from conversations.services import ingest
 from conversations.services.merging import merge
 from conversations.services.turns import process
 from conversations.whatsapp.client import Accepted
 from profiles import tasks
-from profiles.models import Erasure
-from profiles.services import erasure
+from profiles.models import Erasure, UserProfile
+from profiles.services import erasure, retention
 from profiles.services.resolution import CACHE_SECONDS
 from pyloto import write_once
 from pyloto.documents import Create, DocumentStore, Query, use_store
@@ -44,6 +46,7 @@ from .erasures import (
     message_paths,
     trail_of,
 )
+from .people import written_down
 
 REQUEST = Erasure.Reason.REQUEST
 SCAN = timedelta(minutes=2, seconds=1)
@@ -205,6 +208,30 @@ def test_a_legal_hold_forbids_it(world: World, valkey: redis.Redis, held: str) -
     check_gone(world, valkey)
 
 
+@pytest.mark.parametrize("has_written", [True, False])
+def test_a_hold_that_is_put_while_it_begins_wins(world: World, has_written: bool) -> None:
+    user_key = world.user_key if has_written else written_down(phone="+5541988880001").pk
+    faulty = FaultyStore(inner())
+    reason = next(iter(UserProfile.HoldReason))
+    put = functools.partial(retention.hold, user_key=user_key, reason=reason, actor="user:1", now=timezone.now())
+    faulty.before_commits = [put]
+    with use_store(faulty), pytest.raises(erasure.OnLegalHold):
+        erase(user_key)
+    assert erasure.receipt(user_key) is None
+    assert inner().get(f"user_profiles/{user_key}").data["legal_hold"]
+
+
+def test_whom_staff_wrote_down_and_who_never_wrote_is_erased_too(world: World) -> None:
+    user_key = written_down(phone="+5541988880001").pk
+    erase(user_key)
+    finished(user_key)
+    assert trail_of(user_key) == ["ERASURE_REQUESTED", "ERASURE_COMPLETED"]
+    assert inner().get_many([f"user_profiles/{user_key}", f"conversations/{user_key}"]) == {}
+    event = Event("one", EventType.PROFILE_UPDATED, "user:1", timezone.now())
+    with pytest.raises(CustomerErased):
+        trails.commit_with_events(user_key=user_key, events=[event])
+
+
 # --- who writes meanwhile ---------------------------------------------------------------------------------------------
 def test_a_message_after_the_request_starts_a_new_person_and_is_answered_once(
     world: World, valkey: redis.Redis, outside: Outside
@@ -269,18 +296,23 @@ def test_what_waited_before_the_request_is_neither_answered_nor_sent(
     check_gone(world, valkey)
 
 
-def test_an_erasure_in_the_middle_of_a_send_ends_complete(world: World, valkey: redis.Redis, outside: Outside) -> None:
+def test_an_erasure_in_the_middle_of_a_send_ends_complete(
+    embedded_store: DocumentStore, valkey: redis.Redis, outside: Outside
+) -> None:
     class Interrupted(Outside):
         def send_response(self, **about: Any) -> Any:
-            erase(world.user_key)
-            self.sent.append(about)  # type: ignore[arg-type]
+            begun.append(erase(about["callback_data"].partition(".")[0]))
             return Accepted("wamid.late")
 
-    client = Interrupted()
-    process(user_key=world.user_key, client=client)  # type: ignore[arg-type]
-    assert len(client.sent) == 1
-    finished(world.user_key)
-    check_gone(world, valkey)
+    begun: list[Any] = []
+    world = World(Interrupted())
+    user_key = world.hears(f"oi! {TEXT}")
+    assert len(begun) == 1
+    finished(user_key)
+    kept = everything_kept(valkey)
+    assert canaries_in(kept) == {}
+    assert not [path for path in kept if user_key in path and "erasures/" not in path]
+    assert trail_of(user_key)[-2:] == ["ERASURE_REQUESTED", "ERASURE_COMPLETED"]
 
 
 def test_nobody_is_merged_into_an_erased_customer(world: World) -> None:
