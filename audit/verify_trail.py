@@ -32,7 +32,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -164,6 +165,9 @@ HASHED_FIELDS = {
     "correlation_id": str,
 }
 CHAIN_FIELDS = {"canonical", "previous_hash", "current_hash"}
+CONTENTS = itemgetter("changes", "metadata")
+TEXTS = itemgetter("actor", "correlation_id", "event_id", "event_type")
+TIME_LENGTH = len('"2026-01-02T03:04:05.000678+00:00",')
 BATCH = 100  # events that are checked together; what is held in memory
 
 
@@ -302,50 +306,55 @@ def _hashes_if_sound(head: Head, batch: Sequence[Mapping[str, Any]]) -> list[str
 
 def _is_sound(head: Head, batch: Sequence[Mapping[str, Any]], hashes: list[str]) -> bool:
     numbers = range(head.seq + 1, head.seq + 1 + len(batch))
+    seqs = [event["seq"] for event in batch]
     times = [event["timestamp"] for event in batch]
-    contents = [event["changes"] for event in batch] + [event["metadata"] for event in batch]
-    if set(map(type, times)) != {datetime} or set(map(type, contents)) != {dict}:
+    contents = list(chain.from_iterable(map(CONTENTS, batch)))
+    texts = chain.from_iterable(map(TEXTS, batch))
+    types = [set(map(type, values)) for values in (seqs, times, contents, texts)]
+    if types != [{int}, {datetime}, {dict}, {str}] or seqs != list(numbers):
         return False
     # The times all at once, and then none are allowed within: JSON has no times, orjson would write them as text.
-    time_texts = orjson.dumps(times).decode()[2:-2].split('","')
+    time_list = orjson.dumps(times).decode()
+    if len(time_list) != TIME_LENGTH * len(batch) + 1 or time_list.count('+00:00"') != len(batch):
+        return False  # one without microseconds, or of another zone: written otherwise
+    time_texts = time_list[2:-2].split('","')
     fields = [
-        {  # sorted; an f-string makes text of what is none, which reads differently in JSON
-            "actor": f"{event['actor']}",
+        {
+            "actor": event["actor"],
             "changes": event["changes"],
             "conversation_id": head.conversation_id,
-            "correlation_id": f"{event['correlation_id']}",
-            "event_id": f"{event['event_id']}",
-            "event_type": f"{event['event_type']}",
+            "correlation_id": event["correlation_id"],
+            "event_id": event["event_id"],
+            "event_type": event["event_type"],
             "metadata": event["metadata"],
             "seq": seq,
             "timestamp": time_text,
         }
         for event, seq, time_text in zip(batch, numbers, time_texts, strict=True)
     ]
+    written = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)[1:-1]
+    lines = written.replace(b'},{"actor":', b'}\n{"actor":')
     canonical = [event["canonical"] for event in batch]
-    hashed = f"[{','.join(canonical)}]".encode()
-    if orjson.dumps(fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME) != hashed:
+    # As many line ends as there are ends of events, so that each text is compared with its own event.
+    if lines != "\n".join(canonical).encode() or lines.count(b"\n") != len(batch) - 1:
         return False
-    if b"null" in hashed:  # orjson writes NaN like this too
+    if b"null" in lines:  # orjson writes NaN like this too
         json.dumps(contents, allow_nan=False)
     digest = bytes.fromhex(head.hash)
     digests = [digest := sha256(EVENT_TAG + digest + text.encode()).digest() for text in canonical]
-    seqs = [event["seq"] for event in batch]
     with_id = "id" in batch[0]
     return (
-        "".join(hashes) == b"".join(digests).hex()
+        "\n".join(hashes) == b"".join(digests).hex("\n", HASH_BYTES)
         and [event["previous_hash"] for event in batch] == [head.hash, *hashes[:-1]]
         and {event["conversation_id"] for event in batch} == {head.conversation_id}
-        and seqs == list(numbers)
-        and set(map(type, seqs)) == {int}
         and set(map(len, batch)) == {len(HASHED_FIELDS) + len(CHAIN_FIELDS) + with_id}
-        and (not with_id or "".join([event["id"] for event in batch]) == _document_ids(head.conversation_id, numbers))
+        and (not with_id or "\n".join([event["id"] for event in batch]) == _document_ids(head.conversation_id, numbers))
     )
 
 
 def _document_ids(conversation_id: str, numbers: range) -> str:
-    """One after the other: as `document_id` writes each, in one go."""
-    return f"{conversation_id}-%012d" * len(numbers) % tuple(numbers)
+    """One on each line: as `document_id` writes each, in one go."""
+    return "\n".join([f"{conversation_id}-%012d"] * len(numbers)) % tuple(numbers)
 
 
 def _check(head: Head, event: Mapping[str, Any]) -> tuple[list[tuple[ProblemKind, str]], Head]:

@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta, timezone
+from unittest import mock
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import Event, EventType, Head, ProblemKind, event_id, link, verify
+from audit import Event, EventType, Head, ProblemKind, event_id, link, verify, verify_trail
+from audit.verify_trail import HASHED_FIELDS, chain_hash
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 CHAIN = "c0ffee"
@@ -244,6 +248,77 @@ def test_any_chain_verifies_and_any_one_change_is_seen(contents, data):
     field = data.draw(st.sampled_from(sorted(victim)))
     victim[field] = {**victim[field], "extra": 1} if isinstance(victim[field], dict) else "changed"
     assert verify(CHAIN, documents)
+
+
+def rehashed(documents):
+    """Each hash made anew over what stands in `canonical`, whatever that is."""
+    previous = Head.genesis(CHAIN).hash
+    for document in documents:
+        hashed = chain_hash(previous, document["canonical"])
+        document |= {"previous_hash": previous, "current_hash": hashed}
+        previous = hashed
+    return documents
+
+
+FORGED_VALUES = [
+    None, True, 1, 1.0, -0.0, 2**70, 1e16, float("nan"), float("inf"), "1", "", "a\nb", "\u2028", "\ud83d", AT, AT.date(),
+    [], {}, [1, "x"], {"b": 1, "a": [None, float("nan")]}, {"at": AT}, {"list": [{}, {"actor": "x"}]}, {1: 2},
+    AT.replace(microsecond=0), AT.astimezone(timezone(timedelta(hours=-3))), AT.replace(tzinfo=None),
+    AT.isoformat(timespec="microseconds"), b"x", ("a",),
+]  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from([*HASHED_FIELDS, "id", "extra"]), st.sampled_from(FORGED_VALUES)),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from(["stored", "hashed anew", "split elsewhere"]),
+    st.booleans(),
+)
+def test_the_fast_way_finds_exactly_what_the_strict_way_finds(forgeries, canonical, with_id):
+    documents = make_chain(5, metadata={"n": 1, "at": AT.isoformat(timespec="microseconds"), "none": None})
+    for place, field, value in forgeries:
+        documents[place][field] = value
+    for document in documents if canonical == "hashed anew" else []:
+        with suppress(TypeError, ValueError, AttributeError):
+            document["canonical"] = orjson.dumps(
+                {name: document[name] for name in HASHED_FIELDS}, option=orjson.OPT_SORT_KEYS
+            ).decode()
+    if canonical == "split elsewhere":
+        first, second = documents[1]["canonical"].split(",", 1)
+        documents[1]["canonical"], documents[2]["canonical"] = first, f"{second},{documents[2]['canonical']}"
+    rehashed(documents)
+    for document in documents if not with_id else []:
+        document.pop("id", None)
+
+    fast = verify(CHAIN, documents)
+    with mock.patch.object(verify_trail, "HAS_ORJSON", new=False):
+        assert fast == verify(CHAIN, documents)
+
+
+@pytest.mark.parametrize("field", ["current_hash", "canonical"])
+def test_texts_whose_ends_were_moved_are_found(field):
+    documents = make_chain(3)
+    moved = documents[1][field][-1] if field == "current_hash" else ""
+    documents[1][field] = documents[1][field].removesuffix(moved)
+    documents[2][field] = moved + documents[2][field]
+    if field == "canonical":
+        whole = f"{documents[1][field]},{documents[2][field]}"
+        documents[1][field], documents[2][field] = whole[:9], whole[10:]
+        rehashed(documents)
+    else:
+        documents[2]["previous_hash"] = documents[1]["current_hash"]
+
+    assert verify(CHAIN, documents)
+
+
+def test_sound_events_take_the_fast_way(monkeypatch):
+    """Otherwise it would be no faster, and nobody would see it."""
+    monkeypatch.delattr(verify_trail, "_check")
+
+    assert verify(CHAIN, make_chain(250, metadata={"é": "ção", "none": None, "n": [1, 2.5]})) == []
 
 
 def _encodes(value):
