@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
@@ -305,50 +305,46 @@ def _hashes_if_sound(head: Head, batch: Sequence[Mapping[str, Any]]) -> list[str
 
 
 def _is_sound(head: Head, batch: Sequence[Mapping[str, Any]], hashes: list[str]) -> bool:
+    conversation_id = head.conversation_id
     numbers = range(head.seq + 1, head.seq + 1 + len(batch))
     seqs = [event["seq"] for event in batch]
     times = [event["timestamp"] for event in batch]
     contents = list(chain.from_iterable(map(CONTENTS, batch)))
-    texts = chain.from_iterable(map(TEXTS, batch))
-    types = [set(map(type, values)) for values in (seqs, times, contents, texts)]
-    if types != [{int}, {datetime}, {dict}, {str}] or seqs != list(numbers):
+    texts = list(map(TEXTS, batch))
+    if [set(map(type, v)) for v in (seqs, times, contents)] != [{int}, {datetime}, {dict}] or seqs != list(numbers):
         return False
-    # The times all at once, and then none are allowed within: JSON has no times, orjson would write them as text.
+    plain = "".join(chain.from_iterable(texts))  # raises `TypeError` for what is no text
+    if '"' in plain or "\\" in plain or not plain.isprintable():
+        return False  # JSON would write it otherwise
     time_list = orjson.dumps(times).decode()
     if len(time_list) != TIME_LENGTH * len(batch) + 1 or time_list.count('+00:00"') != len(batch):
         return False  # one without microseconds, or of another zone: written otherwise
-    time_texts = time_list[2:-2].split('","')
-    fields = [
-        {
-            "actor": event["actor"],
-            "changes": event["changes"],
-            "conversation_id": head.conversation_id,
-            "correlation_id": event["correlation_id"],
-            "event_id": event["event_id"],
-            "event_type": event["event_type"],
-            "metadata": event["metadata"],
-            "seq": seq,
-            "timestamp": time_text,
-        }
-        for event, seq, time_text in zip(batch, numbers, time_texts, strict=True)
-    ]
-    written = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)[1:-1]
-    lines = written.replace(b'},{"actor":', b'}\n{"actor":')
-    canonical = [event["canonical"] for event in batch]
-    # As many line ends as there are ends of events, so that each text is compared with its own event.
-    if lines != "\n".join(canonical).encode() or lines.count(b"\n") != len(batch) - 1:
-        return False
-    if b"null" in lines:  # orjson writes NaN like this too
+    # All at once, with a line end between two, as none stands within. Times are refused: JSON has none.
+    lined = list(chain.from_iterable(zip(contents, repeat(orjson.Fragment(b"\n")))))
+    content_list = orjson.dumps(lined, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME).decode()
+    if "null" in content_list:  # orjson writes NaN like this too
         json.dumps(contents, allow_nan=False)
+    content_texts = content_list[1:-3].split(",\n,")
+    time_texts = time_list[2:-2].split('","')
+    canonical = [
+        f'{{"actor":"{actor}","changes":{changes},"conversation_id":"{conversation_id}"'
+        f',"correlation_id":"{correlation_id}","event_id":"{event_id}","event_type":"{event_type}"'
+        f',"metadata":{metadata},"seq":{seq},"timestamp":"{time_text}"}}'
+        for (actor, correlation_id, event_id, event_type), changes, metadata, seq, time_text in zip(
+            texts, content_texts[::2], content_texts[1::2], numbers, time_texts, strict=True
+        )
+    ]
+    if canonical != [event["canonical"] for event in batch]:
+        return False
     digest = bytes.fromhex(head.hash)
     digests = [digest := sha256(EVENT_TAG + digest + text.encode()).digest() for text in canonical]
     with_id = "id" in batch[0]
     return (
         "\n".join(hashes) == b"".join(digests).hex("\n", HASH_BYTES)
         and [event["previous_hash"] for event in batch] == [head.hash, *hashes[:-1]]
-        and {event["conversation_id"] for event in batch} == {head.conversation_id}
+        and {event["conversation_id"] for event in batch} == {conversation_id}
         and set(map(len, batch)) == {len(HASHED_FIELDS) + len(CHAIN_FIELDS) + with_id}
-        and (not with_id or "\n".join([event["id"] for event in batch]) == _document_ids(head.conversation_id, numbers))
+        and (not with_id or "\n".join([event["id"] for event in batch]) == _document_ids(conversation_id, numbers))
     )
 
 
