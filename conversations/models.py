@@ -1,5 +1,7 @@
 """The documents of a conversation, as architecture §3 lists them: one unmanaged model for each collection."""
 
+from datetime import datetime
+
 from django.db import models
 
 from pyloto.documents.document_model import DocumentModel
@@ -133,6 +135,10 @@ class Message(DocumentModel):
         default_permissions = ("view",)
         verbose_name = "mensagem"
         verbose_name_plural = "mensagens"
+
+    def came_in_after(self, request: datetime) -> bool:
+        """Whether it waits and came in after its customer had asked to be erased: then it is somebody new's."""
+        return self.state == MessageState.RECEIVED and self.received_at > request
 
 
 class Session(DocumentModel):

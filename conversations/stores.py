@@ -72,8 +72,8 @@ class ConversationStore:
 
     def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
         """A page of the timeline, newest first."""
-        query = Query(
-            f"{self.path(user_key)}/{Message.collection}",
+        query = replace(
+            self.messages_query(user_key),
             order_by=(("timestamp", "desc"), ("seq", "desc")),
             limit=limit,
             start_after=(before.timestamp, before.seq, before.path) if before else None,
@@ -87,7 +87,11 @@ class ConversationStore:
 
     def open_query(self, user_key: str) -> Query:
         """Finds what waits in a conversation."""
-        return Query(f"{self.path(user_key)}/{Message.collection}", order_by=(("due.at", "asc"),))
+        return replace(self.messages_query(user_key), order_by=(("due.at", "asc"),))
+
+    def messages_query(self, user_key: str) -> Query:
+        """Finds all messages of a conversation."""
+        return Query(f"{self.path(user_key)}/{Message.collection}")
 
     def find_due(self, now: datetime, *, page: int = 200) -> Iterator[str]:
         """The `user_key` of each message that waits past its time, in all conversations; one may come several times."""

@@ -54,8 +54,8 @@ def move_items(items: Sequence[Message], loaded: Loaded, *, now: datetime) -> se
 
 
 def _is_erased(message: Message, loaded: Loaded) -> bool:
-    """Whether it is part of what was to be erased: what came after the request is somebody new's."""
-    return loaded.is_erased and loaded.erasure is not None and message.received_at <= loaded.erasure.requested_at
+    """Whether it is part of what was to be erased; without a journal nobody knows, and it is answered."""
+    return loaded.is_erased and loaded.erasure is not None and not message.came_in_after(loaded.erasure.requested_at)
 
 
 def _move(message: Message, *, now: datetime) -> str | None:

@@ -14,7 +14,8 @@ from django.core.files.storage import default_storage, storages
 from django.utils import timezone
 
 from audit.chain import verify
-from conversations import privacy as conversations_privacy
+from conversations.privacy import erasure as conversations_privacy
+from conversations.privacy import quarantine
 from conversations.services import ingest
 from conversations.services.merging import merge
 from conversations.services.turns import process
@@ -247,7 +248,7 @@ def burning(fuse: Fuse, patch: Any, work: Callable[[], Any]) -> bool:
     redis_client, save_once, storage = (
         conversations_privacy.get_redis,
         erasure.write_once.save_once,
-        conversations_privacy.default_storage,
+        quarantine.default_storage,
     )
 
     def save(*args: Any) -> bool:
@@ -257,7 +258,7 @@ def burning(fuse: Fuse, patch: Any, work: Callable[[], Any]) -> bool:
     with patch.context() as patched, use_store(Mortal(get_store(), fuse, CHANGES)):
         patched.setattr(conversations_privacy, "get_redis", lambda: Mortal(redis_client(), fuse, ("delete",)))
         patched.setattr(erasure.write_once, "save_once", save)
-        patched.setattr(conversations_privacy, "default_storage", Mortal(storage, fuse, ("delete",)))
+        patched.setattr(quarantine, "default_storage", Mortal(storage, fuse, ("delete",)))
         try:
             work()
         except WorkerDied:

@@ -120,7 +120,7 @@ def test_the_google_cloud_is_named_where_it_holds_the_documents(
 def test_a_field_is_given_out_unless_it_is_left_out_by_name(
     faulty: DocumentStore, valkey: object, section: str, model: type[DocumentModel]
 ) -> None:
-    from conversations import privacy as conversations
+    from conversations.privacy import access as conversations
     from profiles import privacy as profiles
 
     left_out = {

@@ -1,0 +1,112 @@
+"""How long what conversations keep is kept."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from conversations.models import Conversation, Handoff, Message, Quarantined, Session
+from conversations.services.silence import erase_silent, find_silent
+from conversations.stores import ConversationStore, HandoffStore
+from profiles.stores import IdentityStore, UserProfileStore
+from pyloto.documents import Delete, NotFound, PreconditionFailed, Query, Update, get_store, read_all, read_pages
+from pyloto.privacy import registry
+from pyloto.privacy.registry import Aged, RetentionRule
+
+from . import quarantine
+
+conversations = ConversationStore()
+profiles = UserProfileStore()
+
+QUARANTINE_PAGE = 20  # a body has up to 700 KB
+
+
+def _old_messages(cutoff: datetime) -> Iterator[Aged]:
+    """By the time of receipt, which is ours; without those that wait to be answered or sent."""
+    for snapshot in read_all(Query(Message.collection, where=(("received_at", "<=", cutoff),), group=True)):
+        if not snapshot.data.get("due"):
+            yield Aged((snapshot.path,), snapshot.path.split("/")[1], snapshot.data["received_at"])
+
+
+def _remove_messages(batch: Sequence[Aged]) -> int:
+    """What hangs on them goes first: killed in between, the messages are found again."""
+    newest = max(aged.at for aged in batch if aged.at)
+    user_keys = sorted({aged.user_key for aged in batch})
+    headers = get_store().get_many([conversations.path(user_key) for user_key in user_keys])
+    _forget_strangers([key for key in user_keys if conversations.path(key) not in headers], batch)
+    for snapshot in headers.values():
+        header = Conversation.from_snapshot(snapshot)
+        if header.last_message_preview and header.last_message_at and header.last_message_at <= newest:
+            with suppress(PreconditionFailed, NotFound):  # somebody writes: then it is another preview
+                change = Update(header.path, {"last_message_preview": ""}, last_update_time=header.update_time)
+                get_store().commit([change])
+    get_store().commit([Delete(path) for aged in batch for path in aged.paths])
+    return len(batch)
+
+
+def _forget_strangers(user_keys: Sequence[str], batch: Sequence[Aged]) -> None:
+    """Who wrote in groups only, or never had an answer, is known by messages alone: their identifiers go with the last."""
+    known = profiles.find_many(user_keys)
+    going = {path for aged in batch for path in aged.paths}
+    for user_key in user_keys:
+        if user_key in known:
+            continue
+        if all(snapshot.path in going for snapshot in read_all(conversations.messages_query(user_key))):
+            with suppress(PreconditionFailed, NotFound):
+                get_store().commit(IdentityStore().deletes_of(user_key))
+
+
+def _old_sessions(cutoff: datetime) -> Iterator[Aged]:
+    """Each with its handoff; where that is still open, or was until after the cutoff, both stay."""
+    for page in read_pages(Query(Session.collection, where=(("closed_at", "<=", cutoff),))):
+        paths = {snapshot.path: HandoffStore.path(snapshot.id) for snapshot in page}
+        handoffs = get_store().get_many(list(paths.values()))
+        for snapshot in page:
+            found = handoffs.get(paths[snapshot.path])
+            if found is None or _is_over(Handoff.from_snapshot(found), cutoff):
+                together = (snapshot.path, found.path) if found else (snapshot.path,)
+                yield Aged(together, snapshot.data.get("user_key", ""), snapshot.data["closed_at"])
+
+
+def _is_over(handoff: Handoff, cutoff: datetime) -> bool:
+    return (
+        handoff.status == Handoff.Status.RESOLVED and handoff.resolved_at is not None and handoff.resolved_at <= cutoff
+    )
+
+
+def _old_quarantine(cutoff: datetime) -> Iterator[Aged]:
+    """Nobody knows whose they are, so that no hold keeps them."""
+    query = Query(Quarantined.collection, where=(("received_at", "<=", cutoff),))
+    for snapshot in read_all(query, page=QUARANTINE_PAGE):
+        yield Aged((snapshot.path,), at=snapshot.data["received_at"])
+
+
+def _remove_quarantine(batch: Sequence[Aged]) -> int:
+    for snapshot in get_store().get_many([path for aged in batch for path in aged.paths]).values():
+        quarantine.delete(Quarantined.from_snapshot(snapshot))
+    return len(batch)
+
+
+registry.register(
+    RetentionRule(
+        "conversations.customers",
+        "Todos os dados de quem não fala conosco",
+        "RETENTION_CUSTOMERS_DAYS",
+        find_silent,
+        remove=erase_silent,
+        batch=10,
+    ),
+    RetentionRule(
+        "conversations.messages", "Mensagens", "RETENTION_MESSAGES_DAYS", _old_messages, remove=_remove_messages
+    ),
+    RetentionRule(
+        "conversations.sessions", "Sessões, dados coletados e atendimentos", "RETENTION_SESSIONS_DAYS", _old_sessions
+    ),
+    RetentionRule(
+        "conversations.quarantine",
+        "Entregas que não puderam ser lidas",
+        "RETENTION_QUARANTINE_DAYS",
+        _old_quarantine,
+        remove=_remove_quarantine,
+        batch=QUARANTINE_PAGE,
+    ),
+)
