@@ -7,3 +7,7 @@ class TrailContended(TransientError):
 
 class CustomerErased(PermanentError):
     """What was to be changed belongs to somebody who was erased."""
+
+
+class CustomerMerged(PermanentError):
+    """What was to be changed belongs to somebody who was merged into another customer."""

@@ -4,8 +4,8 @@ A conversation's chain is extended by whoever owns its header, in the commit tha
 that owner; apps below it say what happened, and which documents change with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from pyloto.documents import Write
 
@@ -18,26 +18,19 @@ Changes = Callable[[str], tuple[Sequence[Event], Sequence[Write]] | None]
 
 class TrailOwner(Protocol):
     def commit_with_events(
-        self, *, user_key: str, events: Sequence[Event], writes: Sequence[Write], header: Mapping[str, Any]
+        self, *, user_key: str, events: Sequence[Event], writes: Sequence[Write], refuse_merged: bool
     ) -> None: ...
 
-
-class ConversationEnder(Protocol):
     def end_conversation(self, *, user_key: str, changes: Changes) -> None: ...
 
     def remove_conversation(self, *, user_key: str, conversation_id: str, changes: Changes) -> None: ...
 
 
 _owners: list[TrailOwner] = []
-_enders: list[ConversationEnder] = []
 
 
 def register_owner(owner: TrailOwner) -> None:
     _owners[:] = [owner]
-
-
-def register_ender(ender: ConversationEnder) -> None:
-    _enders[:] = [ender]
 
 
 def end_conversation(*, user_key: str, changes: Changes) -> None:
@@ -46,12 +39,12 @@ def end_conversation(*, user_key: str, changes: Changes) -> None:
     Nobody commits anything to it any more. A customer without a conversation gets one that is erased: whoever is about
     to make the first one fails. Raises `TrailContended` where others were faster at every try, and what `changes` raises.
     """
-    _enders[0].end_conversation(user_key=user_key, changes=changes)
+    _owners[0].end_conversation(user_key=user_key, changes=changes)
 
 
 def remove_conversation(*, user_key: str, conversation_id: str, changes: Changes) -> None:
     """Delete what is left of an ended conversation, with its last events and these writes. The events stay."""
-    _enders[0].remove_conversation(user_key=user_key, conversation_id=conversation_id, changes=changes)
+    _owners[0].remove_conversation(user_key=user_key, conversation_id=conversation_id, changes=changes)
 
 
 def commit_with_events(
@@ -59,15 +52,16 @@ def commit_with_events(
     user_key: str,
     events: Sequence[Event],
     writes: Sequence[Write] = (),
-    header: Mapping[str, Any] | None = None,
+    refuse_merged: bool = False,
 ) -> None:
     """Apply the writes and append the events to the trail of this customer, all or nothing.
 
-    `header` holds fields of the conversation's header that change with it. The header's version makes the commit: other
-    commits to the same conversation come before or after it. A customer without conversation has their events on the
-    chain "system", with the `user_key` in their metadata.
+    The version of the conversation's header makes the commit: other commits to the same conversation come before or
+    after it. A customer without conversation has their events on the chain "system", with the `user_key` in their
+    metadata. The id of the first event tells this commit from all others.
 
     Raises the error of the caller's own write (`PreconditionFailed`, `NotFound`, `AlreadyExists`), `CustomerErased`
-    where the customer was erased meanwhile, `TrailContended` where others were faster at every try.
+    where the customer was erased meanwhile, `TrailContended` where others were faster at every try; with
+    `refuse_merged`, `CustomerMerged` where the customer was merged into another one.
     """
-    _owners[0].commit_with_events(user_key=user_key, events=events, writes=writes, header=header or {})
+    _owners[0].commit_with_events(user_key=user_key, events=events, writes=writes, refuse_merged=refuse_merged)

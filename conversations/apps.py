@@ -11,12 +11,11 @@ class ConversationsConfig(AppConfig):
         from pyloto.privacy import registry
 
         from . import checks, privacy  # noqa: F401  (they register what they hold)
-        from .services import erasure, trail
+        from .services import trail
         from .services.sweep import check_oldest_due
         from .stores import ConversationStore
         from .whatsapp import checks as whatsapp_checks  # noqa: F401
 
         trails.register_owner(trail)
-        trails.register_ender(erasure)
         registry.register_conversations(ConversationStore().conversation_ids)
         health.register("oldest_due", check_oldest_due)

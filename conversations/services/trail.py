@@ -2,26 +2,26 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from django.utils import timezone
 
-from audit import Event, Head, link
-from audit.errors import CustomerErased, TrailContended
+from audit import Event, link
+from audit.errors import CustomerErased, CustomerMerged, TrailContended
 from audit.stores import SYSTEM_CHAIN, AuditLogStore
 from conversations.models import Conversation
-from conversations.services.commits import LOST_RACE, header_writes, jitter
+from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter
+from conversations.services.erasure import end_conversation, remove_conversation
 from conversations.stores import load
 from pyloto.documents import AlreadyExists, Unavailable, Write, get_store
+
+__all__ = ["commit_with_events", "end_conversation", "remove_conversation"]  # what `audit.trails.TrailOwner` asks for
 
 TRIES = 8
 
 
-def commit_with_events(
-    *, user_key: str, events: Sequence[Event], writes: Sequence[Write], header: Mapping[str, Any]
-) -> None:
+def commit_with_events(*, user_key: str, events: Sequence[Event], writes: Sequence[Write], refuse_merged: bool) -> None:
     """See `audit.trails`."""
     attempt = secrets.token_hex(16)
     before: Conversation | None = None
@@ -29,40 +29,44 @@ def commit_with_events(
     for race in range(TRIES):
         loaded = load(user_key, ())
         found = loaded.header
+        if before is not None and _was_applied(before, events, attempt, found):
+            return
         if found is None and loaded.is_erased:
             raise CustomerErased("this customer was erased")
         if found is None:
             _commit_to_system_chain(user_key, events, writes)
             return
-        if found.attempt == attempt:
-            return  # a commit of ours was applied after all, only its answer was lost
         if found.status == Conversation.Status.ERASED:
             raise CustomerErased("this customer was erased")
+        if refuse_merged and found.merged_into:
+            raise CustomerMerged("this customer was merged into another one")
         if before is not None and error is not None and before.update_time == found.update_time:
             _nobody_was_faster(found, error)
         before = found
         try:
-            writes_of_header = header_writes(found, header, events=events, attempt=attempt, now=timezone.now())
+            writes_of_header = header_writes(found, {}, events=events, attempt=attempt, now=timezone.now())
             get_store().commit([*writes_of_header, *writes])
         except LOST_RACE as exc:
             error = exc
             time.sleep(jitter(race))
         else:
             return
-    found = load(user_key, ()).header
-    if found is not None and found.attempt == attempt:
-        return
-    raise TrailContended("the conversation changed at every try")
+    if before is None or not _was_applied(before, events, attempt, load(user_key, ()).header):
+        raise TrailContended("the conversation changed at every try")
+
+
+def _was_applied(before: Conversation, events: Sequence[Event], attempt: str, header: Conversation | None) -> bool:
+    """Whether a commit of ours was applied after all, only its answer lost. Others may have come after it, so that the
+    header tells of them: the trail tells."""
+    if not events:
+        return header is not None and header.attempt == attempt
+    return AuditLogStore().find_event(before.conversation_id, events[0].event_id) is not None
 
 
 def _nobody_was_faster(header: Conversation, error: Exception) -> None:
     """The header did not refuse: either the chain is ahead of it, or the caller's own write failed, which is raised."""
-    if isinstance(error, Unavailable):
-        return
-    tail = AuditLogStore().tail(header.conversation_id)
-    if tail.seq <= Head.from_document(header.conversation_id, header.audit_head).seq:
+    if not isinstance(error, Unavailable) and not catch_up(header):
         raise error
-    header.audit_head = tail.to_document()
 
 
 def _commit_to_system_chain(user_key: str, events: Sequence[Event], writes: Sequence[Write]) -> None:

@@ -1,17 +1,18 @@
 """What other apps change about a customer is committed with its audit events, under the header's version."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from audit import Event, EventType, verify
-from audit.errors import CustomerErased, TrailContended
+from audit.errors import CustomerErased, CustomerMerged, TrailContended
 from audit.stores import AuditLogStore
 from audit.trails import commit_with_events
 from conversations.models import Conversation
 from conversations.services.trail import TRIES
-from pyloto.documents import Create, DocumentStore, PreconditionFailed, Unavailable, Update, get_store, use_store
+from pyloto.documents import Create, DocumentStore, PreconditionFailed, Unavailable, Update, Write, get_store, use_store
 from tests.conversations import chat_data as data
 from tests.lab.faulty_store import Fault, FaultyStore
 
@@ -40,12 +41,6 @@ def test_the_write_its_event_and_the_header_go_together(store: DocumentStore):
     assert header["audit_head"] == {"seq": 1, "hash": only["current_hash"]}
 
 
-def test_fields_of_the_header_change_with_it(embedded_store: DocumentStore):
-    data.conversation()
-    commit_with_events(user_key="ana", events=[event()], header={"paused": True})
-    assert get_store().get("conversations/ana").data["paused"] is True
-
-
 def test_a_lost_race_is_run_again_and_the_chain_verifies(embedded_store: DocumentStore):
     data.conversation()
     faulty = FaultyStore(embedded_store)
@@ -63,6 +58,56 @@ def test_an_answer_that_was_lost_applies_nothing_twice(embedded_store: DocumentS
     faulty.lose_commit_answer()
     with use_store(faulty):
         commit()
+    assert len(chain()) == 1
+
+
+class BusyStore(FaultyStore):
+    """Loses the answer of its first commit; another commit to the conversation follows that one at once."""
+
+    commits = 0
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        super().commit(writes)
+        self.commits += 1
+        if self.commits == 1:
+            with use_store(self.inner):
+                commit_with_events(user_key="ana", events=[event("of another")])
+            raise Unavailable("no answer")
+
+
+def test_a_lost_answer_is_recognised_behind_the_commits_of_others(store: DocumentStore):
+    data.conversation()
+    with use_store(BusyStore(store)):
+        commit()
+    assert [found["event_id"] for found in chain()] == ["edit", "of another"]
+
+
+def test_the_callers_precondition_is_not_refused_by_their_own_commit(embedded_store: DocumentStore):
+    data.conversation()
+    shown = embedded_store.get(PROFILE).update_time
+    with use_store(BusyStore(embedded_store)):
+        commit_with_events(user_key="ana", events=[event()], writes=[Update(PROFILE, {"city": "Irati"}, shown)])
+    assert embedded_store.get(PROFILE).data["city"] == "Irati"
+
+
+def test_a_lost_answer_at_the_last_try_is_recognised_too(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("conversations.services.trail.TRIES", 1)
+    data.conversation()
+    with use_store(BusyStore(embedded_store)):
+        commit()
+    assert [found["event_id"] for found in chain()] == ["edit", "of another"]
+
+
+def test_a_customer_who_was_merged_is_refused_where_the_caller_asks_for_it(embedded_store: DocumentStore):
+    data.conversation(merged_into="rui")
+    with pytest.raises(CustomerMerged):
+        commit_with_events(
+            user_key="ana", events=[event()], writes=[Update(PROFILE, {"city": "Irati"})], refuse_merged=True
+        )
+    assert (chain(), get_store().get(PROFILE).data["city"]) == ([], "")
+    commit()
     assert len(chain()) == 1
 
 

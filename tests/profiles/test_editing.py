@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.chain import verify
+from conversations.services.merging import merge
 from profiles.facts import clean_text
 from profiles.models import Identity, UserProfile
 from profiles.services import editing
@@ -95,8 +96,8 @@ def test_an_edit_is_stored_told_and_audited(store: DocumentStore) -> None:
     }
     assert values_of(first) == {"phone": ["", PHONE], "name": ["", "Ana Souza"]}
     created, updated = events("PROFILE_UPDATED")
-    assert created.metadata == {"fields": "name, phone", "user_key": ana.pk}
-    assert updated.metadata == {"fields": "city, is_business, name, role", "user_key": ana.pk}
+    assert created.metadata == {"fields": ["name", "phone"], "user_key": ana.pk}
+    assert updated.metadata == {"fields": ["city", "is_business", "name", "role"], "user_key": ana.pk}
     assert updated.actor == STAFF_USER
 
 
@@ -112,7 +113,7 @@ def test_an_edit_of_a_customer_who_writes_stands_in_the_trail_of_the_conversatio
     edit(profiles.get(key), city="Irati")
     (event,) = events("PROFILE_UPDATED")
     trail = [s.data for s in documents("audit_logs") if s.data["conversation_id"] == event.conversation_id]
-    assert event.metadata == {"fields": "city"}
+    assert event.metadata == {"fields": ["city"]}
     assert verify(event.conversation_id, sorted(trail, key=lambda e: e["seq"])) == []
 
 
@@ -167,6 +168,32 @@ def test_an_edit_whose_answer_is_lost_is_made_once(embedded_store: DocumentStore
     with use_store(faulty):
         assert edit(profiles.get(key), city="Irati").city == "Irati"
     assert len(events("PROFILE_UPDATED")) == 1
+
+
+def test_the_version_in_the_form_tells_nothing_to_who_has_not_our_key(
+    embedded_store: DocumentStore, settings: Any
+) -> None:
+    """Who sees it may not know the phone: its few hidden digits are soon tried out where no key is needed."""
+    ana = written_down()
+    version = version_of(ana)
+    assert version == version_of(profiles.get(ana.pk))
+    settings.SECRET_KEY = "another"
+    assert version_of(ana) != version
+
+
+@pytest.mark.usefixtures("valkey")
+def test_a_customer_who_is_merged_meanwhile_is_not_edited(embedded_store: DocumentStore) -> None:
+    ana, rui = writes("wamid.1"), written_down(name="Rui", phone=OTHER).pk
+    faulty = FaultyStore(embedded_store)
+
+    def rival() -> None:
+        with use_store(embedded_store):
+            merge(source=ana, target=rui, actor=STAFF_USER, now=NOW)
+
+    faulty.before_commits = [rival]
+    with use_store(faulty), pytest.raises(ProfileMerged) as refused:
+        edit(profiles.get(ana), city="Irati")
+    assert (refused.value.target, profiles.get(ana).city) == (rui, "")
 
 
 # --- Phones -----------------------------------------------------------------------------------------------------------
