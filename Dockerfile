@@ -18,7 +18,7 @@ COPY ai ai
 COPY conversations conversations
 COPY exports exports
 # The settings want their secrets to be there; static files hold none of them.
-RUN DJANGO_SECRET_KEY=build-only PRIVACY_PEPPERS=build-only PRIVACY_KEYS=build-only AUDIT_SIGNING_KEY=build-only WHATSAPP_APP_SECRET=build-only \
+RUN DJANGO_SECRET_KEY=build-only PRIVACY_PEPPERS=build-only PRIVACY_KEYS=build-only WHATSAPP_APP_SECRET=build-only \
     WHATSAPP_VERIFY_TOKEN=build-only WHATSAPP_ACCESS_TOKEN=build-only WHATSAPP_PHONE_NUMBER_IDS=0 \
     PYLOTO_RUN_DIR=/tmp/build python manage.py collectstatic --no-input --verbosity 0
 

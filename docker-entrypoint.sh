@@ -10,7 +10,7 @@ web)
 worker)
     # On SIGTERM running turns get CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT, then go back to the queue.
     export REMAP_SIGTERM=SIGQUIT
-    exec celery -A pyloto worker -Q "${WORKER_QUEUES:-turns,sweep}" -c "${WORKER_CONCURRENCY:-4}" \
+    exec celery -A pyloto worker -Q "${WORKER_QUEUES:-turns,sweep,checkpoints}" -c "${WORKER_CONCURRENCY:-4}" \
         --without-gossip --without-mingle -l "${LOG_LEVEL:-INFO}"
     ;;
 beat)

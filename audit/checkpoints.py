@@ -26,7 +26,7 @@ from pyloto.write_once import read, save_once, written_at
 
 from .chain import Head, document_id
 from .models import Checkpoint
-from .signing import sign_checkpoint, verify_checkpoint
+from .signing import require_signing_key, sign_checkpoint, verify_checkpoint
 from .stores import AuditLogStore, CheckpointStore
 from .verify_trail import Frontier, Note, NoteError, leaf_bytes, leaf_hash, parse_leaf
 
@@ -57,8 +57,9 @@ def make_checkpoint(*, now: datetime) -> Checkpoint | None:
 
     Before it signs, it verifies the checkpoint before and finishes what a killed run began. Raises `CheckpointRefused`
     (after an alert) where something does not fit, `TransientError` where documents or storage do not answer: the next
-    run goes on from wherever this one got to.
+    run goes on from wherever this one got to; `ImproperlyConfigured`, and writes nothing, without the signing key.
     """
+    require_signing_key()
     try:
         return _Writer(storages["exports"], now).run()
     except CheckpointRefused as exc:

@@ -1,4 +1,4 @@
-"""System checks: a signing key that cannot sign is found when the process starts, not at the first checkpoint."""
+"""System checks: a key that cannot sign or verify, or none at all, is found when the process starts."""
 
 from typing import Any
 
@@ -9,7 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .signing import trusted_keys
 
-HINT = "`python -m pyloto.bootstrap` makes a key, `manage.py audit_checkpoint --public-key` prints its public half"
+HINT = (
+    "`python -m pyloto.bootstrap` makes a signing key, `manage.py audit_checkpoint --public-key` prints its public half"
+)
 
 
 @register

@@ -28,8 +28,8 @@ def sign_checkpoint(*, size: int, root: bytes, at: datetime) -> str:
         f"time {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
     ]
     text = "".join(f"{line}\n" for line in lines)
-    key = verifier_key()
-    signature = base64.b64encode(key.key_hash + _signing_key().sign(text.encode())).decode()
+    private, key = _signing_key(), verifier_key()
+    signature = base64.b64encode(key.key_hash + private.sign(text.encode())).decode()
     return f"{text}\n— {key.name} {signature}\n"
 
 
@@ -38,11 +38,23 @@ def verify_checkpoint(text: str) -> Note:
     return verify_by_one_of(text, trusted_keys())
 
 
+def require_signing_key() -> None:
+    """Raises `ImproperlyConfigured` in a process that may verify, and not sign."""
+    _signing_key()
+
+
 def verifier_key() -> VerifierKey:
-    """The public half: what auditors keep. Raises `ImproperlyConfigured` for a bad key."""
+    """The public half: what auditors keep. Raises `ImproperlyConfigured` for a bad key, and for none."""
     if not ORIGIN.fullmatch(settings.AUDIT_ORIGIN):
         raise ImproperlyConfigured("AUDIT_ORIGIN has letters, digits, '.', '/', '_' and '-', at most 100")
-    return VerifierKey(settings.AUDIT_ORIGIN, _signing_key().public_key().public_bytes_raw())
+    if not (settings.AUDIT_SIGNING_KEY or settings.AUDIT_PUBLIC_KEY):
+        raise ImproperlyConfigured(
+            "Neither AUDIT_SIGNING_KEY, for who signs, nor AUDIT_PUBLIC_KEY, for all others, is set"
+        )
+    key = _public_key() if settings.AUDIT_PUBLIC_KEY else _public_half()
+    if settings.AUDIT_SIGNING_KEY and key != _public_half():
+        raise ImproperlyConfigured("AUDIT_PUBLIC_KEY is not the public half of AUDIT_SIGNING_KEY")
+    return key
 
 
 def trusted_keys() -> tuple[VerifierKey, ...]:
@@ -59,7 +71,27 @@ def trusted_keys() -> tuple[VerifierKey, ...]:
     return (current, *previous)
 
 
+def _public_key() -> VerifierKey:
+    try:
+        key = parse_vkey(settings.AUDIT_PUBLIC_KEY)
+    except NoteError as exc:
+        raise ImproperlyConfigured(
+            "AUDIT_PUBLIC_KEY is a vkey, as `manage.py audit_checkpoint --public-key` prints it"
+        ) from exc
+    if key.name != settings.AUDIT_ORIGIN:
+        raise ImproperlyConfigured("AUDIT_PUBLIC_KEY is a key of another log than AUDIT_ORIGIN names")
+    return key
+
+
+def _public_half() -> VerifierKey:
+    return VerifierKey(settings.AUDIT_ORIGIN, _signing_key().public_key().public_bytes_raw())
+
+
 def _signing_key() -> Ed25519PrivateKey:
+    if not settings.AUDIT_SIGNING_KEY:
+        raise ImproperlyConfigured(
+            "AUDIT_SIGNING_KEY is not set: this process may verify checkpoints, and not sign them"
+        )
     try:
         seed = base64.b64decode(settings.AUDIT_SIGNING_KEY, validate=True)
     except (binascii.Error, ValueError) as exc:

@@ -208,7 +208,10 @@ CELERY_TASK_TIME_LIMIT = 60
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "turns"
-CELERY_TASK_ROUTES = {"conversations.tasks.sweep": {"queue": "sweep"}}
+CELERY_TASK_ROUTES = {
+    "conversations.tasks.sweep": {"queue": "sweep"},
+    "audit.tasks.write_audit_checkpoint": {"queue": "checkpoints"},  # only its workers need AUDIT_SIGNING_KEY
+}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = env.seconds("SWEEP_SECONDS", 10, minimum=1)
@@ -262,7 +265,8 @@ RETENTION_CUSTOMERS_DAYS = env.number(
 )  # silent that long: erased as a whole
 
 # --- Audit ------------------------------------------------------------------------------------------------------------
-AUDIT_SIGNING_KEY = env.secret("AUDIT_SIGNING_KEY")  # base64 of 32 random bytes: the Ed25519 key of the checkpoints
+AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY")  # base64 of 32 random bytes; only where checkpoints are signed
+AUDIT_PUBLIC_KEY = env.text("AUDIT_PUBLIC_KEY")  # its public half, a vkey: enough for all others
 AUDIT_ORIGIN = env.text("AUDIT_ORIGIN", "pyloto/audit")  # the log's name, in every checkpoint and in the key's
 AUDIT_PREVIOUS_PUBLIC_KEYS = env.items("AUDIT_PREVIOUS_PUBLIC_KEYS")  # vkeys that signed before the key was rotated
 

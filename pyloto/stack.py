@@ -76,7 +76,7 @@ class Stack:
         self.runner.start("simulator", command)
 
     def _start_worker(self) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "pyloto", "worker", "-Q", "turns,sweep", "-c", "2"]
+        command = [sys.executable, "-m", "celery", "-A", "pyloto", "worker", "-Q", "turns,sweep,checkpoints", "-c", "2"]
         command += ["-n", WORKER, "--without-gossip", "--without-mingle", "-l", settings.LOG_LEVEL]
         # A warm shutdown lets the running turns end, within the time limit of a task.
         self.runner.start("worker", command, grace_seconds=60)

@@ -1,6 +1,7 @@
 """What goes into the log of checkpoints, and what stops it."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -298,16 +299,60 @@ def test_a_new_key_goes_on_where_the_old_one_is_known(signed, settings):
         ("AUDIT_SIGNING_KEY", "c2hvcnQ="),
         ("AUDIT_ORIGIN", "two words"),
         ("AUDIT_ORIGIN", "a+b"),
+        ("AUDIT_SIGNING_KEY", ""),
+        ("AUDIT_PUBLIC_KEY", "nonsense"),
+        ("AUDIT_PUBLIC_KEY", str(signing.VerifierKey("another/log", b"k" * 32))),
+        ("AUDIT_PUBLIC_KEY", str(signing.VerifierKey("pyloto/audit", b"k" * 32))),
         ("AUDIT_PREVIOUS_PUBLIC_KEYS", ["nonsense"]),
         ("AUDIT_PREVIOUS_PUBLIC_KEYS", [str(signing.VerifierKey("another/log", b"k" * 32))]),
     ],
 )
-def test_a_key_that_cannot_sign_stops_the_start(settings, setting, value):
+def test_a_key_that_cannot_be_used_stops_the_start(settings, setting, value):
     require_checks()
     setattr(settings, setting, value)
 
     with pytest.raises(ImproperlyConfigured, match=setting):
         require_checks()
+
+
+@pytest.fixture
+def only_public_key(settings):
+    settings.AUDIT_PUBLIC_KEY = str(signing.verifier_key())
+    settings.AUDIT_SIGNING_KEY = ""
+
+
+def test_who_only_verifies_needs_no_signing_key(signed, only_public_key, capsys, settings):
+    require_checks()
+    call_command("audit_verify", "--json")
+    call_command("audit_checkpoint", "--public-key")
+
+    printed = capsys.readouterr().out
+    assert '"ok": true' in printed or '"ok":true' in printed
+    assert settings.AUDIT_PUBLIC_KEY in printed
+
+
+def test_who_has_no_signing_key_signs_nothing_and_says_so(signed, only_public_key, alerts):
+    with pytest.raises(CommandError, match="AUDIT_SIGNING_KEY is not set"):
+        call_command("audit_checkpoint")
+    with pytest.raises(ImproperlyConfigured, match="AUDIT_SIGNING_KEY is not set"):
+        write_audit_checkpoint()
+
+    assert alerts == ["audit_checkpoint_failed"]
+    assert not signed.exists("checkpoints/00000003.leaves")
+
+
+def test_processes_start_with_the_public_key_alone(tmp_path):
+    program = "import django; django.setup(); from pyloto.start_up import require_checks; require_checks()"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "pyloto.settings", "AUDIT_SIGNING_KEY": ""}
+
+    def start(**variables):
+        command = [sys.executable, "-c", program]
+        return subprocess.run(
+            command, cwd=project_settings.BASE_DIR, env=environment | variables, capture_output=True, check=False
+        )
+
+    assert start(AUDIT_PUBLIC_KEY=str(signing.verifier_key())).returncode == 0
+    assert b"Neither AUDIT_SIGNING_KEY" in start().stderr
 
 
 def test_a_deployment_whose_machines_may_not_share_the_files_is_warned(settings):

@@ -4,6 +4,7 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -14,7 +15,7 @@ from pyloto.errors import TransientError
 
 
 class Command(BaseCommand):
-    help = "Writes a signed checkpoint: exit status 1 where it is refused, 2 where documents or storage do not answer."
+    help = "Writes a signed checkpoint: exit status 1 where it is refused, 2 where documents or storage do not answer, or the key is missing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--public-key", action="store_true", help="only print the public key, for those who verify")
@@ -28,6 +29,8 @@ class Command(BaseCommand):
             checkpoint = make_checkpoint(now=timezone.now())
         except CheckpointRefused as exc:
             raise CommandError(f"Nothing was signed. {exc}") from exc
+        except ImproperlyConfigured as exc:
+            raise CommandError(f"Nothing was signed. {exc}", returncode=2) from exc
         except TransientError as exc:
             raise CommandError(f"Nothing is lost, try again later. {exc}", returncode=2) from exc
         self.stdout.write(_as_json(checkpoint) if options["json"] else _as_text(checkpoint))
