@@ -16,7 +16,6 @@ from pyloto.documents import (
     Snapshot,
     Update,
     Write,
-    cursor_of,
     get_store,
 )
 
@@ -25,6 +24,7 @@ from .models import Conversation, Handoff, Message, Quarantined, Session
 IN_MAX = 30  # Firestore: values of one `in`
 SHARDS = 16  # so that the sequential `due.at` is no hot spot of the index
 QUARANTINE_FOLDER = "quarantine"  # of the default storage
+QUARANTINE_PAGE = 20  # a body has up to 700 KB
 CONTROL_PAUSE = "controls/bot"  # {"paused": bool}: the bot is silent for everybody
 
 
@@ -202,18 +202,29 @@ class QuarantineStore:
         return Create(self.path(quarantined.pk), quarantined.to_document())
 
     def find(self, quarantine_id: str) -> Quarantined | None:
-        snapshot = get_store().get_many([self.path(quarantine_id)]).get(self.path(quarantine_id))
-        return Quarantined.from_snapshot(snapshot) if snapshot else None
+        return self.find_many([quarantine_id]).get(quarantine_id)
 
-    def iterate(self, *, page: int = 20) -> Iterator[Quarantined]:
-        """All of them, in small pages: a body has up to 700 KB."""
-        query = Query(Quarantined.collection, order_by=((DOCUMENT_ID, "asc"),), limit=page)
-        while True:
-            snapshots = get_store().query(query)
-            yield from (Quarantined.from_snapshot(snapshot) for snapshot in snapshots)
-            if len(snapshots) < page:
-                return
-            query = replace(query, start_after=cursor_of(snapshots[-1], query))
+    def find_many(self, quarantine_ids: Iterable[str]) -> dict[str, Quarantined]:
+        """By id; those that do not exist are left out."""
+        found = get_store().get_many([self.path(quarantine_id) for quarantine_id in quarantine_ids])
+        return {snapshot.id: Quarantined.from_snapshot(snapshot) for snapshot in found.values()}
+
+    def page(self, *, after: str = "") -> list[Quarantined]:
+        """The next ones by their ids. A small page: a body has up to 700 KB."""
+        query = Query(
+            Quarantined.collection,
+            order_by=((DOCUMENT_ID, "asc"),),
+            limit=QUARANTINE_PAGE,
+            start_after=(self.path(after),) if after else None,
+        )
+        return [Quarantined.from_snapshot(snapshot) for snapshot in get_store().query(query)]
+
+    def iterate(self) -> Iterator[Quarantined]:
+        """All of them, page by page."""
+        page = self.page()
+        while page:
+            yield from page
+            page = self.page(after=page[-1].pk) if len(page) == QUARANTINE_PAGE else []
 
 
 @dataclass(frozen=True)

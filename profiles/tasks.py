@@ -25,15 +25,24 @@ def continue_erasure(user_key: str) -> str:
     try:
         receipt = erasure.resume(user_key, timezone.now())
     except SoftTimeLimitExceeded:
-        ring_for_erasure(user_key)
+        if wait := _postpone(user_key):
+            ring_for_erasure(user_key, after=wait)
         return "More to do"
     except TransientError as exc:
         log.warning("erasure_postponed", user_key=user_key, error=type(exc).__name__)
         return "Postponed"
+        _postpone(user_key)
     return receipt.step.value if receipt else "Nothing to do"
 
 
 @shared_task
+def _postpone(user_key: str) -> timedelta | None:
+    try:
+        return erasure.postpone(user_key, timezone.now())
+    except TransientError:
+        return None  # then the job of the minute rings as it is
+
+
 def continue_erasures() -> str:
     """Ring for every erasure whose last scan is due, or that was left lying."""
     due = erasure.find_unfinished(timezone.now())
@@ -42,10 +51,10 @@ def continue_erasures() -> str:
     return f"Rang for {len(due)} erasures"
 
 
-def ring_for_erasure(user_key: str) -> None:
+def ring_for_erasure(user_key: str, *, after: timedelta = timedelta(0)) -> None:
     """Best effort: without a ring, `continue_erasures` finds it two minutes later."""
     try:
-        continue_erasure.apply_async(args=(user_key,), retry=False)
+        continue_erasure.apply_async(args=(user_key,), retry=False, countdown=after.total_seconds())
     except (OperationalError, OSError) as exc:
         alert("erasure_ring_failed", user_key=user_key, error=type(exc).__name__)
 

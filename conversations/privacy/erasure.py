@@ -62,13 +62,10 @@ def _came_later(message: Message, subject: Subject) -> bool:
 
 
 def _erase_quarantine(subject: Subject) -> int:
-    erased = 0
-    for entry in quarantine.find_naming(subject):
-        quarantine.delete(entry)
-        erased += 1
-    for file in quarantine.find_left_over(subject):
-        quarantine.delete_file(file)
-        erased += 1
+    erased, place = quarantine.erase_page(subject, "")
+    while place is not None:
+        more, place = quarantine.erase_page(subject, place)
+        erased += more
     return erased
 
 
@@ -109,6 +106,7 @@ registry.register(
         Phase.FILES,
         _erase_quarantine,
         _count_quarantine,
+        walk=quarantine.erase_page,
     ),
     ErasureStep(
         "conversations.messages",

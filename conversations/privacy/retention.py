@@ -6,7 +6,7 @@ from datetime import datetime
 
 from conversations.models import Conversation, Handoff, Message, Quarantined, Session
 from conversations.services.silence import erase_silent, find_silent
-from conversations.stores import ConversationStore, HandoffStore
+from conversations.stores import QUARANTINE_PAGE, ConversationStore, HandoffStore
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import Delete, NotFound, PreconditionFailed, Query, Update, get_store, read_all, read_pages
 from pyloto.privacy import registry

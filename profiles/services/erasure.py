@@ -6,8 +6,9 @@ all is looked for once more: until then other processes may have taken something
 erasure is completed. The journals stay: they tell that the key was erased, and hold nothing else.
 """
 
+import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 from django.core.files.storage import storages
 
 from audit import Event, EventType, event_id, trails
+from audit.errors import TrailContended
 from profiles.models import Erasure, UserProfile
 from profiles.services.receipts import Receipt
 from profiles.services.resolution import forget
@@ -26,16 +28,20 @@ from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.privacy.fields import DecryptionFailed, decrypt, encrypt
-from pyloto.privacy.registry import Subject, conversation_ids_of, erasure_steps, identifier_sources
+from pyloto.privacy.registry import ErasureStep, Subject, conversation_ids_of, erasure_steps, identifier_sources
 
 log = structlog.get_logger(__name__)
 erasures = ErasureStore()
 
 SCAN_AFTER = timedelta(minutes=2)  # a process keeps an identity for one minute, and a request takes seconds
 AGAIN_AFTER = timedelta(minutes=1)  # where the scan found what would not go
+WAIT_FIRST, WAIT_MAX = timedelta(seconds=2), timedelta(minutes=10)  # after a try that broke off; doubled each time
+ALERT_TRIES = 5  # so many in a row that got nothing done are told of, then every so many
+MERGE_TRIES = 4
 
 # What the journal notes as done before and between the registered steps.
 DETACHED, TOMBSTONES, COUNTED = "detached", "tombstones", "counted"
+END = "."  # the place of a walk that is through
 ALONE = "alone"  # an erasure that a restored backup undid: of this key only, whatever merges the backup brought back
 
 
@@ -45,6 +51,10 @@ class UnknownCustomer(PermanentError):
 
 class OnLegalHold(PermanentError):
     """A legal hold forbids it: it must be lifted first. An order of an authority goes before it."""
+
+
+class MergedMeanwhile(Exception):
+    """No failure: the person has other keys than those that were looked up."""
 
 
 def erase(*, user_key: str, reason: Erasure.Reason, actor: str, now: datetime) -> Receipt:
@@ -57,17 +67,33 @@ def begin(*, user_key: str, reason: Erasure.Reason, actor: str, now: datetime) -
     """Detach the person, so that nothing comes in or goes out any more, and write down that they are being erased.
 
     Returns at once; `resume` does the rest. Any of their keys may be given. One who is being erased already is not begun
-    again. Raises `UnknownCustomer`, `OnLegalHold`, and what stores and storage raise: the same call again goes on.
+    again; the order of an authority takes the place of another reason, so that no hold stops it any more. Raises
+    `UnknownCustomer`, `OnLegalHold`, and what stores and storage raise: the same call again goes on.
     """
     journal = find_journal(user_key)
     if journal is None or journal.step == Erasure.Step.COMPLETED:
-        subject = subject_of(user_key)
-        if not is_there(subject):
+        started = _start_whole(user_key, reason=reason, actor=actor, now=now)
+        if started is None:
             if journal is None:
                 raise UnknownCustomer("nothing is kept about this customer")
             return Receipt.of(journal)
-        journal = start(subject, reason=reason, actor=actor, asked_at=now, now=now)
+        journal = started
+    while reason == Erasure.Reason.AUTHORITY != journal.reason:
+        journal = _note(journal, {"reason": reason.value, "requested_by": actor})
     return Receipt.of(_detach_all(journal, now))
+
+
+def _start_whole(user_key: str, *, reason: Erasure.Reason, actor: str, now: datetime) -> Erasure | None:
+    """Detach the key in use of whoever this key belongs to by now; None where nothing is kept about them."""
+    for _ in range(MERGE_TRIES):
+        subject = subject_of(user_key)
+        if not is_there(subject):
+            return None
+        try:
+            return start(subject, reason=reason, actor=actor, asked_at=now, now=now)
+        except MergedMeanwhile:
+            continue
+    raise TrailContended("merges kept changing who this customer is")
 
 
 def resume(user_key: str, now: datetime) -> Receipt | None:
@@ -93,6 +119,26 @@ def receipt(user_key: str) -> Receipt | None:
     return Receipt.of(journal) if journal else None
 
 
+def postpone(user_key: str, now: datetime) -> timedelta | None:
+    """Note that a try broke off; returns how long to wait for the next. None where there is nothing left to do.
+
+    The wait grows until a try gets something done. A row of those that do not is alerted.
+    """
+    journal = find_journal(user_key)
+    if journal is None or journal.step == Erasure.Step.COMPLETED:
+        return None
+    wait = min(WAIT_FIRST * (1 << min(journal.tries, 16)), WAIT_MAX)
+    _try_again(journal, now + wait)
+    return wait
+
+
+def _try_again(journal: Erasure, at: datetime) -> Erasure:
+    tries = journal.tries + 1
+    if tries % ALERT_TRIES == 0:
+        alert("erasure_stands_still", user_key=journal.pk, tries=tries)
+    return _note(journal, {"tries": tries, "scan_at": max(at, journal.scan_at or at)})
+
+
 def find_unfinished(now: datetime) -> list[str]:
     """The keys of those whose next step is due, or that nobody has gone on with for two minutes."""
     return [journal.pk for journal in erasures.find_due(now)]
@@ -102,6 +148,14 @@ def find_journal(user_key: str) -> Erasure | None:
     """The person's journal, also where the key is one of those that were merged into theirs."""
     journal = erasures.find(user_key)
     return erasures.find(journal.part_of) if journal and journal.part_of else journal
+
+
+def is_orphan(journal: Erasure) -> bool:
+    """Whether nobody will end it: a part whose person's journal is gone, or closed. A backup may have torn them apart."""
+    if journal.part_of is None or journal.step == Erasure.Step.COMPLETED:
+        return False
+    main = erasures.find(journal.part_of)
+    return main is None or main.step == Erasure.Step.COMPLETED
 
 
 def is_there(subject: Subject) -> bool:
@@ -154,6 +208,7 @@ def _detach_all(journal: Erasure, now: datetime) -> Erasure:
     """
     while DETACHED not in journal.done:
         subject = _subject(journal)
+        _respect_hold(journal, subject.user_keys)
         for user_key in subject.user_keys[1:]:
             _detach(_part(journal, user_key), now)
         found = subject if ALONE in journal.done else subject_of(journal.pk)
@@ -165,6 +220,7 @@ def _detach_all(journal: Erasure, now: datetime) -> Erasure:
             "user_keys": user_keys,
             "conversation_ids": list(conversation_ids_of(user_keys)),
             "identifiers": _sealed(journal.pk, identifiers),
+            "on_hold": journal.on_hold,
         }
         if not new:
             fields |= {"done": [*journal.done, DETACHED], "scan_at": now + SCAN_AFTER}
@@ -191,17 +247,25 @@ def _detach(journal: Erasure, now: datetime) -> None:
 
     def changes(conversation_id: str) -> tuple[list[Event], list[Write]] | None:
         standing = erasures.find(journal.pk)
-        if standing is not None and standing.step != Erasure.Step.COMPLETED:
+        if standing is not None and standing.step != Erasure.Step.COMPLETED and not is_orphan(standing):
             return None  # an earlier try was applied after all, or somebody else erases them too
-        profile = UserProfileStore().find(journal.pk)
+        # The header was read before: a merge that comes later changes it, and all this is asked once more.
+        if journal.part_of is None and ALONE not in journal.done:
+            found = subject_of(journal.pk).user_keys
+            if found[0] != journal.pk or set(found) != set(journal.user_keys):
+                raise MergedMeanwhile
+        _respect_hold(journal, journal.user_keys)
         unchanged: list[Write] = []
-        if profile is not None and journal.part_of is None:
-            _respect_hold(journal, [journal.pk])
+        if profile := UserProfileStore().find(journal.pk):
             # A hold that is put meanwhile wins, also over a customer without a conversation.
             same = {"legal_hold": profile.legal_hold}
             unchanged = [UserProfileStore().update(journal.pk, same, last_update_time=profile.update_time)]
         journal.conversation_ids = sorted({*journal.conversation_ids, conversation_id})
-        told = {"reason": str(journal.reason), "reapplied": ALONE in journal.done}
+        told = {
+            "reason": str(journal.reason),
+            "reapplied": ALONE in journal.done,
+            "hold_overridden": journal.on_hold,
+        }
         event = _event(journal, EventType.ERASURE_REQUESTED, now, told)
         deletes = IdentityStore().deletes_of(journal.pk)
         led_here.update(write.path.rpartition("/")[2] for write in deletes)
@@ -232,33 +296,66 @@ def _write_tombstones(journal: Erasure) -> dict[str, Any]:
 
 def _remove(journal: Erasure) -> Erasure:
     # Before anything is deleted: killed in between, a step would count only what it finds afterwards.
-    journal = _once(journal, COUNTED, lambda current: {"counts": _count(_subject(current))})
     for step in erasure_steps():
-
-        def remove(current: Erasure, erase: Callable[[Subject], int] = step.erase) -> dict[str, Any]:
-            erase(_subject(current))
-            return {}
-
-        journal = _once(journal, step.name, remove)
+        journal = _count_once(journal, step)
+    journal = _once(journal, COUNTED, lambda current: {})
+    for step in erasure_steps():
+        if step.walk and step.name not in journal.done:
+            journal = _walk(journal, step)
+        journal = _once(journal, step.name, functools.partial(_remove_all, step=step))
     while journal.step == Erasure.Step.STARTED:
-        journal = _note(journal, {"step": Erasure.Step.REMOVED.value})
+        journal = _note(journal, {"step": Erasure.Step.REMOVED.value, "places": {}})
         log.info("erasure_removed", user_key=journal.pk)
     return journal
 
 
+def _count_once(journal: Erasure, step: ErasureStep) -> Erasure:
+    """Note what a step finds, each by itself: a slice of work may be too short for all."""
+    while not (step.walk or COUNTED in journal.done or step.key in journal.counts):
+        found = step.count(_subject(journal))
+        if not found:
+            return journal
+        journal = _note(journal, {"counts": {**journal.counts, step.key: found}, "tries": 0})
+    return journal
+
+
+def _walk(journal: Erasure, step: ErasureStep) -> Erasure:
+    """Go through what is too much for one slice of work, and keep the place after every page.
+
+    A page that two do at once, or that somebody is killed in, may be told of with too small a number.
+    """
+    assert step.walk
+    while (place := journal.places.get(step.key, "")) != END:
+        removed, following = step.walk(_subject(journal), place)
+        fields: dict[str, Any] = {"places": {**journal.places, step.key: following or END}, "tries": 0}
+        if removed:
+            fields["counts"] = _added(journal.counts, {step.key: removed})
+        journal = _note(journal, fields)
+    return journal
+
+
+def _remove_all(journal: Erasure, *, step: ErasureStep) -> dict[str, Any]:
+    if not step.walk:
+        step.erase(_subject(journal))
+    return {}
+
+
 def _complete(journal: Erasure, now: datetime) -> Erasure:
     """Look for leftovers, remove them, and close the journals; leave it for later where something would not go."""
+    for step in erasure_steps():
+        if step.walk:
+            journal = _walk(journal, step)
     subject = _subject(journal)
     if late := _count(subject):
         for step in erasure_steps():
             if step.key in late:
                 step.erase(subject)
-        counts = {name: journal.counts.get(name, 0) + late.get(name, 0) for name in journal.counts.keys() | late.keys()}
-        journal = _note(journal, {"counts": counts})
+        journal = _note(journal, {"counts": _added(journal.counts, late)})
         if left := _count(subject):
             alert("erasure_leftovers", user_key=journal.pk, steps=sorted(left))
-            return _note(journal, {"scan_at": now + AGAIN_AFTER})
-    get_store().purge()
+            return _try_again(journal, now + AGAIN_AFTER)
+    if not get_store().purge():  # a reader stands in the way, such as a backup of the file that runs
+        return _try_again(journal, now + AGAIN_AFTER)
     for user_key in journal.user_keys[1:]:
         _close(user_key, journal, now)
     _close(journal.pk, journal, now)
@@ -278,9 +375,11 @@ def _close(user_key: str, main: Erasure, now: datetime) -> None:
             return None
         told = {"reason": str(main.reason), "removed": dict(sorted(main.counts.items()))}
         event = _event(current, EventType.ERASURE_COMPLETED, now, told if user_key == main.pk else {"part_of": main.pk})
-        closed = {
+        closed: dict[str, Any] = {
             "step": Erasure.Step.COMPLETED.value,
             "identifiers": None,
+            "places": {},
+            "tries": 0,
             "scan_at": None,
             "completed_at": now,
         }
@@ -291,8 +390,12 @@ def _close(user_key: str, main: Erasure, now: datetime) -> None:
 
 
 def _count(subject: Subject) -> dict[str, int]:
-    """{key of a step: how many there are}, of those that find something."""
-    return {step.key: found for step in erasure_steps() if (found := step.count(subject))}
+    """{key of a step: how many there are}, of those that find something; without those that are walked through."""
+    return {step.key: found for step in erasure_steps() if not step.walk and (found := step.count(subject))}
+
+
+def _added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {name: counts.get(name, 0) + more.get(name, 0) for name in counts.keys() | more.keys()}
 
 
 # --- the journal ------------------------------------------------------------------------------------------------------
@@ -302,7 +405,7 @@ def _once(journal: Erasure, name: str, act: Callable[[Erasure], dict[str, Any]])
     """Do it unless the journal says that it was done. Whoever is killed before the note does it again."""
     while name not in journal.done:
         fields = act(journal)
-        journal = _note(journal, fields | {"done": [*journal.done, name]})
+        journal = _note(journal, fields | {"done": [*journal.done, name], "tries": 0})
     return journal
 
 

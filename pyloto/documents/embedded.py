@@ -70,7 +70,7 @@ class EmbeddedStore(DocumentStore):
         cleaned = changes.clean_many(writes)
         return [result for chunk in changes.chunks(cleaned) for result in self._write_chunk(chunk)]
 
-    def purge(self) -> None:
+    def purge(self) -> bool:
         """Empty the write-ahead log, where the pages of before stand. Readers are waited for only a moment.
 
         In the file itself what is deleted is overwritten at once (`secure_delete`, see DATABASES).
@@ -81,7 +81,8 @@ class EmbeddedStore(DocumentStore):
             cursor.execute(f"PRAGMA busy_timeout = {PURGE_WAIT_MS}")
             try:
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                cursor.fetchall()
+                (is_busy, _pages, _moved) = cursor.fetchone()
+                return not is_busy
             finally:
                 cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
 

@@ -166,6 +166,6 @@ class DocumentStore(Protocol):
         that could not be sent gives `Unavailable` for each of its writes.
         """
 
-    def purge(self) -> None:
-        """Let what was deleted vanish from the store's own files too, as far as that is ours to do. Best effort."""
-        return  # most stores have no files of ours
+    def purge(self) -> bool:
+        """Let what was deleted vanish from the store's own files too; False where somebody stood in the way: later again."""
+        return True  # most stores have no files of ours

@@ -65,5 +65,5 @@ class RecordingStore:
         self.calls += ["write_many" for _ in changes.chunks(changes.clean_many(writes))]
         return self.inner.write_many(writes)
 
-    def purge(self) -> None:
-        self.inner.purge()
+    def purge(self) -> bool:
+        return self.inner.purge()

@@ -81,7 +81,7 @@ UNINDEXED = {
     "audit_logs": ("canonical", "changes", "current_hash", "metadata", "previous_hash"),
     "classifications": ("masked_text", "raw_answer"),
     "conversations": ("audit_head", "flood", "last_message_preview", "updated_at"),
-    "erasures": ("counts", "done", "identifiers"),
+    "erasures": ("counts", "done", "identifiers", "places"),
     "handoffs": ("lead", "requirements", "summary"),
     "history": ("changes", "fields"),
     "identities": ("created_at",),

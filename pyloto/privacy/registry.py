@@ -40,7 +40,9 @@ class Phase(IntEnum):
 class ErasureStep:
     """`erase` removes and returns how many; `count` returns how many are left. Both may be repeated at any time.
 
-    `label` stands in the receipt, in Portuguese.
+    `label` stands in the receipt, in Portuguese. Where all must be read to find what is the person's, `walk(subject,
+    place)` does one page of `erase`: it returns how many it removed and the place of the next page, None at the end. It
+    begins at "".
     """
 
     name: str  # "conversations.messages"
@@ -48,6 +50,7 @@ class ErasureStep:
     phase: Phase
     erase: Callable[[Subject], int]
     count: Callable[[Subject], int]
+    walk: Callable[[Subject, str], tuple[int, str | None]] | None = None
 
     @property
     def key(self) -> str:

@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.cache import cache
 from django.core.files.base import ContentFile
@@ -19,6 +21,8 @@ from django.utils import timezone
 
 from audit import Event, EventType, trails
 from audit.errors import CustomerErased
+from conversations import stores
+from conversations.privacy import quarantine
 from conversations.services import ingest
 from conversations.services.merging import merge
 from conversations.services.turns import process
@@ -30,6 +34,7 @@ from profiles.services.resolution import CACHE_SECONDS
 from pyloto import write_once
 from pyloto.documents import Create, DocumentStore, Query, use_store
 from pyloto.privacy.fields import encrypt
+from pyloto.privacy.registry import Subject, erasure_steps
 from tests.conversations.outside import Outside
 from tests.lab.canaries import PHONE, WA_ID, find_canaries
 from tests.lab.faulty_store import FaultyStore
@@ -221,6 +226,67 @@ def test_a_hold_that_is_put_while_it_begins_wins(world: World, has_written: bool
     assert inner().get(f"user_profiles/{user_key}").data["legal_hold"]
 
 
+def test_who_is_merged_into_somebody_on_hold_while_it_begins_is_not_erased(world: World, monkeypatch: Any) -> None:
+    held = world.hears("quem tem guarda legal", wa_id="5542966665555")
+    looked_up = erasure.subject_of
+
+    def raced(user_key: str) -> Any:
+        found = looked_up(user_key)
+        monkeypatch.setattr(erasure, "subject_of", looked_up)
+        put_on_hold(held)
+        merge(source=world.bystander, target=held, actor="user:7", now=timezone.now())
+        return found
+
+    monkeypatch.setattr(erasure, "subject_of", raced)
+    with pytest.raises(erasure.OnLegalHold):
+        erase(world.bystander)
+    assert [erasure.receipt(key) for key in (world.bystander, held)] == [None, None]
+
+
+def test_somebody_on_hold_who_is_merged_in_while_it_begins_stops_it(world: World) -> None:
+    held = world.hears("quem tem guarda legal", wa_id="5542966665555")
+    put_on_hold(held)
+    faulty = FaultyStore(inner())
+    faulty.before_commits = [lambda: merge(source=held, target=world.user_key, actor="user:7", now=timezone.now())]
+    with use_store(faulty), pytest.raises(erasure.OnLegalHold):
+        erase(world.user_key)
+    assert [erasure.receipt(key) for key in (world.user_key, held)] == [None, None]
+
+
+def test_a_hold_on_a_part_that_is_not_detached_yet_stops_it_until_an_authority_orders_it(
+    world: World, valkey: redis.Redis
+) -> None:
+    faulty = FaultyStore(inner())
+    faulty.before_commits = [lambda: None, functools.partial(put_on_hold_itself, world.merged)]
+    with use_store(faulty), pytest.raises(erasure.OnLegalHold):
+        erase(world.user_key)
+    assert inner().get_many([f"erasures/{world.merged}"]) == {}
+    for _ in range(erasure.ALERT_TRIES):
+        assert tasks.continue_erasure(world.user_key) == "Postponed"
+    assert inner().get(f"user_profiles/{world.user_key}")
+    receipt = erase(world.user_key, Erasure.Reason.AUTHORITY)
+    assert "guarda legal" in receipt.to_text()
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
+def put_on_hold(user_key: str) -> None:
+    reason = next(iter(UserProfile.HoldReason))
+    retention.hold(user_key=user_key, reason=reason, actor="user:1", now=timezone.now())
+
+
+def put_on_hold_itself(user_key: str) -> None:
+    hold = {"reason": "LAWSUIT", "by": "user:1", "at": timezone.now()}
+    inner().update(f"user_profiles/{user_key}", {"legal_hold": hold})
+
+
+def test_the_trail_says_that_a_hold_was_overridden(world: World) -> None:
+    put_on_hold_itself(world.merged)
+    erase(world.user_key, Erasure.Reason.AUTHORITY)
+    asked = [s.data for s in inner().query(Query("audit_logs")) if s.data["event_type"] == "ERASURE_REQUESTED"]
+    assert [event["metadata"]["hold_overridden"] for event in asked] == [True, True]
+
+
 def test_whom_staff_wrote_down_and_who_never_wrote_is_erased_too(world: World) -> None:
     user_key = written_down(phone="+5541988880001").pk
     erase(user_key)
@@ -380,6 +446,79 @@ def test_a_redis_that_is_away_postpones_the_end(world: World, valkey: redis.Redi
     settings.REDIS_URL = with_redis
     finished(world.user_key)
     check_gone(world, valkey)
+
+
+def test_a_reader_of_the_embedded_file_postpones_the_end(world: World, valkey: redis.Redis) -> None:
+    now = timezone.now()
+    erase(world.user_key)
+    database = connections["documents"].settings_dict["NAME"]
+    reader = sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM documents_document").fetchone()
+    for minute in range(2, 4):
+        receipt = erasure.resume(world.user_key, now + minute * SCAN)
+        assert receipt is not None
+        assert not receipt.is_complete
+    reader.close()
+    assert inner().get(f"erasures/{world.user_key}").data["tries"] == 2
+    finished(world.user_key, now=now + 4 * SCAN)
+    check_gone(world, valkey)
+
+
+def test_a_quarantine_too_long_for_one_slice_is_gone_through_in_several(
+    world: World, valkey: redis.Redis, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (stores, quarantine):
+        monkeypatch.setattr(module, "QUARANTINE_PAGE", 1)
+    read, rung = quarantine.names_person, []
+
+    def slow(*args: Any) -> bool:
+        bodies.append(1)
+        if len(bodies) > 2:
+            raise SoftTimeLimitExceeded
+        return read(*args)
+
+    monkeypatch.setattr(quarantine, "names_person", slow)
+    monkeypatch.setattr(tasks.continue_erasure, "apply_async", lambda **about: rung.append(about["countdown"]))
+    begin(world.user_key)
+    for _ in range(10):
+        bodies: list[int] = []
+        told = tasks.continue_erasure(world.user_key)
+        clock.shift(SCAN)
+        if told == "COMPLETED":
+            break
+    assert told == "COMPLETED"
+    assert rung[0] == 2
+    receipt = erasure.receipt(world.user_key)
+    assert receipt is not None
+    assert {name: count for name, _, count in receipt.removed}["conversations.quarantine"] == 3
+    check_gone(world, valkey)
+
+
+def test_one_that_never_gets_on_is_rung_for_ever_less_often_and_alerted(
+    world: World, monkeypatch: pytest.MonkeyPatch, lines: Any
+) -> None:
+    def slow(*args: Any) -> bool:
+        raise SoftTimeLimitExceeded
+
+    rung: list[float] = []
+    monkeypatch.setattr(quarantine, "names_person", slow)
+    monkeypatch.setattr(tasks.continue_erasure, "apply_async", lambda **about: rung.append(about["countdown"]))
+    begin(world.user_key)
+    for _ in range(12):
+        tasks.continue_erasure(world.user_key)
+    assert rung[:4] == [2, 4, 8, 16]
+    assert rung[-1] == erasure.WAIT_MAX.total_seconds()
+    assert lines().count('"erasure_stands_still"') == 2
+
+
+def test_without_identifiers_no_quarantine_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "body_of", lambda entry: pytest.fail("read"))
+    nobody = Subject(user_keys=("0" * 32,))
+    for step in erasure_steps():
+        step.count(nobody)
+        if step.walk:
+            assert step.walk(nobody, "") == (0, None)
 
 
 def test_the_tombstones_hold_no_personal_data(world: World) -> None:
