@@ -306,3 +306,9 @@ class ErasureStore:
     def change(self, erasure: Erasure, fields: dict[str, Any]) -> Update:
         """The write that changes a journal that is as it was read."""
         return Update(self.path(erasure.pk), fields, last_update_time=erasure.update_time)
+    def completed(self) -> Iterator[str]:
+        """The keys of all who were erased."""
+        for snapshot in read_all(Query(Erasure.collection)):
+            if snapshot.data.get("step") == Erasure.Step.COMPLETED.value:
+                yield snapshot.id
+

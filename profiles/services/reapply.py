@@ -1,7 +1,7 @@
 """After a backup was restored: erase again whom it brought back. The tombstones lie outside of the documents."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from enum import StrEnum
 from django.core.files.storage import Storage
 
 from profiles.models import Erasure
-from profiles.services.erasure import ALONE, erasures, find_journal, is_there, resume, start
+from profiles.services.erasure import ALONE, UnknownCustomer, erasures, find_journal, is_orphan, is_there, resume, start
 from profiles.services.subjects import subject_of_key
 from pyloto import write_once
 from pyloto.errors import PermanentError
@@ -36,12 +36,18 @@ class Tombstone:
 
 
 def tombstone_names(storage: Storage) -> list[str]:
-    """The names of all tombstones, in their order. Empty where nobody was ever erased."""
-    try:
-        _, files = storage.listdir(Erasure.collection)
-    except FileNotFoundError:
-        return []
-    return sorted(f"{Erasure.collection}/{name}" for name in files if name.endswith(".json"))
+    """The names of all tombstones, in their order. Empty where nobody was ever erased, or where it is another place.
+
+    Raises `StorageUnavailable`.
+    """
+    names = write_once.list_names(storage, Erasure.collection)
+    return sorted(f"{Erasure.collection}/{name}" for name in names if name.endswith(".json"))
+
+
+def missing_tombstones(names: Iterable[str]) -> list[str]:
+    """The keys that were erased, as the documents say, and have no tombstone among these: some were lost."""
+    there = {name.rpartition("/")[2].removesuffix(".json") for name in names}
+    return [key for key in erasures.completed() if key not in there]
 
 
 def read_tombstone(storage: Storage, name: str) -> Tombstone:
@@ -64,12 +70,13 @@ def reapply(tombstone: Tombstone, now: datetime) -> Reapplied:
     """
     user_key = tombstone.user_key
     journal = erasures.find(user_key)
-    if journal is None or journal.step == Erasure.Step.COMPLETED:
+    if journal is None or journal.step == Erasure.Step.COMPLETED or is_orphan(journal):
         subject = subject_of_key(user_key)
-        if not is_there(subject):
+        if not is_there(subject) and not (journal and is_orphan(journal)):
             return Reapplied.NOTHING
         start(subject, reason=tombstone.reason, actor=ACTOR, asked_at=tombstone.requested_at, now=now, done=[ALONE])
-    resume(user_key, now)
+    if resume(user_key, now) is None:
+        raise UnknownCustomer("this erasure has no journal")
     return Reapplied.ERASED
 
 

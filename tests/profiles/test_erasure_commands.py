@@ -22,6 +22,7 @@ from conversations.management.commands import erase_customer
 from profiles.management.commands import reapply_erasures
 from profiles.models import Erasure
 from profiles.services import erasure
+from pyloto import write_once
 from pyloto.documents import DocumentStore, Set, Snapshot, get_store
 from tests.conversations.outside import Outside
 from tests.lab.canaries import PHONE_SPELLINGS, find_canaries
@@ -183,7 +184,12 @@ def test_tombstones_may_come_from_a_directory(
     finished(world.user_key)
     shutil.move(folders()[1] / "erasures", tmp_path / "elsewhere" / "erasures")
     restore(backup)
-    assert "0 tombstones" in Terminal().run("reapply_erasures")
+    with pytest.raises(CommandError, match="There is no tombstone") as refused:
+        Terminal().run("reapply_erasures")
+    assert refused.value.returncode == 1
+    with pytest.raises(CommandError, match="There is no tombstone"):  # it wants what holds "erasures/"
+        Terminal().run("reapply_erasures", "--from", str(tmp_path / "elsewhere" / "erasures"))
+    assert "0 erased again" in Terminal().run("reapply_erasures", "--none-expected")
     assert "2 erased again" in terminal.run("reapply_erasures", "--from", str(tmp_path / "elsewhere"))
     check_gone(world, valkey)
 
@@ -212,3 +218,43 @@ def test_a_file_that_is_no_tombstone_is_named_and_the_others_are_applied(
         terminal.run("reapply_erasures")
     assert refused.value.returncode == 1
     check_gone(world, valkey)
+
+
+def test_whose_tombstone_was_lost_is_named_and_the_others_are_applied(
+    world: World, valkey: redis.Redis, terminal: Terminal, no_waiting: None
+) -> None:
+    erasure.erase(user_key=world.bystander, reason=Erasure.Reason.REQUEST, actor="user:7", now=timezone.now())
+    finished(world.bystander)
+    backup = all_documents()
+    erasure.begin(user_key=world.user_key, reason=Erasure.Reason.REQUEST, actor="user:7", now=timezone.now())
+    restore(backup)
+    (folders()[1] / "erasures" / f"{world.bystander}.json").unlink()
+    with pytest.raises(CommandError, match=world.bystander) as refused:
+        terminal.run("reapply_erasures", "--none-expected")
+    assert refused.value.returncode == 1
+    assert "2 erased again" in terminal.out.getvalue()
+    assert canaries_in(everything_kept(valkey)) == {}
+
+
+def test_a_storage_that_does_not_list_its_tombstones_is_an_exit_status_of_its_own(
+    world: World, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> Any:
+        raise write_once.StorageUnavailable("away")
+
+    monkeypatch.setattr(write_once, "list_names", refuse)
+    with pytest.raises(CommandError) as refused:
+        terminal.run("reapply_erasures", "--none-expected")
+    assert refused.value.returncode == 2
+
+
+def test_a_part_whose_person_is_missing_in_the_backup_is_erased_by_itself(
+    world: World, valkey: redis.Redis, terminal: Terminal, no_waiting: None
+) -> None:
+    """A backup that was not made at one moment: the journal of the part is in it, that of the person is not."""
+    erasure.begin(user_key=world.user_key, reason=Erasure.Reason.REQUEST, actor="user:7", now=timezone.now())
+    get_store().delete(f"erasures/{world.user_key}")
+    (folders()[1] / "erasures" / f"{world.user_key}.json").unlink()
+    assert "1 erased again" in terminal.run("reapply_erasures")
+    assert inner().get_many([f"user_profiles/{world.merged}"]) == {}
+    assert inner().get(f"erasures/{world.merged}").data["step"] == "COMPLETED"
