@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from audit.errors import CustomerErased
 from profiles.labels import field_label, value_label
 from profiles.models import UserProfile
-from profiles.stores import UserProfileStore
+from profiles.stores import MergeStore, UserProfileStore
 from pyloto.documents import NotFound, is_document_id
 from pyloto.documents.admin import DocumentAdmin
 from pyloto.errors import PylotoError
@@ -134,9 +134,17 @@ def _unmerge(request: HttpRequest, merge_id: str) -> HttpResponse:
         undone = merging.undo(merge_id=merge_id, actor=f"user:{request.user.pk}", now=timezone.now())
     except EXPLAINED as exc:
         messages.error(request, _explain(exc))
-        return HttpResponseRedirect(reverse("admin:profiles_merge_changelist"))
-    messages.success(request, "União desfeita: cada cadastro volta a receber as mensagens dos seus contatos.")
-    return HttpResponseRedirect(_customer_url(undone.source))
+        merge = MergeStore().find(merge_id)  # who may merge may not see the list of all merges
+        customers = reverse("admin:profiles_userprofile_changelist")
+        return HttpResponseRedirect(_customer_url(merge.target) if merge else customers)
+    messages.success(request, _told(undone))
+    return HttpResponseRedirect(_customer_url(undone.merge.source))
+
+
+def _told(undone: merging.Undone) -> str:
+    back = "1 contato voltou" if undone.given_back == 1 else f"{undone.given_back} contatos voltaram"
+    kept = "1 fica" if undone.kept == 1 else f"{undone.kept} ficam"
+    return f"União desfeita: {back} a este cadastro, {kept} com o outro."
 
 
 def _explain(error: PylotoError) -> str:

@@ -25,6 +25,8 @@ class Identity(DocumentModel):
     pepper_version = models.IntegerField("versão do segredo")
     # Id of the entry of the same identifier under another pepper, while there are two.
     twin = models.CharField("par sob outro segredo", max_length=100, null=True, default=None)
+    # The merges that brought the entry where it leads to, the last one at the end: the undo of that one gives it back.
+    merge_ids = models.JSONField("uniões", default=list)
     evidence = models.CharField("origem", max_length=40)
     created_at = models.DateTimeField("criada em")
 

@@ -32,11 +32,19 @@ class IdentityStore:
         return {snapshot.id: Identity.from_snapshot(snapshot) for snapshot in found.values()}
 
     def new(
-        self, *, identity_ids: Sequence[str], user_key: str, kind: str, evidence: str, now: datetime
+        self,
+        *,
+        identity_ids: Sequence[str],
+        user_key: str,
+        kind: str,
+        evidence: str,
+        now: datetime,
+        merge_ids: Sequence[str] = (),
     ) -> list[Create]:
         """The writes that create the entries of one identifier, one for each pepper: all of them belong in one commit.
 
         An id carries the pepper's version: "v2-…". Processes whose rings of peppers share one meet each other there.
+        `merge_ids` are those of the entry through which its customer was known.
         """
         return [
             Create(
@@ -47,6 +55,7 @@ class IdentityStore:
                     kind=kind,
                     pepper_version=pepper_version(identity_id),
                     twin=next((other for other in identity_ids if other != identity_id), None),
+                    merge_ids=list(merge_ids),
                     evidence=evidence,
                     created_at=now,
                 ).to_document(),
@@ -81,6 +90,7 @@ class IdentityStore:
             kind=entry.kind,
             pepper_version=pepper_version(identity_id),
             twin=entry.pk,
+            merge_ids=entry.merge_ids,
             evidence=entry.evidence,
             created_at=entry.created_at,
         )
@@ -119,9 +129,15 @@ class IdentityStore:
         query = Query(Identity.collection, where=(("user_key", "==", user_key),), limit=limit)
         return [Identity.from_snapshot(snapshot) for snapshot in get_store().query(query)]
 
-    def repoint(self, identity: Identity, user_key: str) -> Update:
-        """The write that gives an entry, as it was read, to another customer."""
-        return Update(self.path(identity.pk), {"user_key": user_key}, last_update_time=identity.update_time)
+    def repoint(self, identity: Identity, merge: Merge) -> Update:
+        """The write that gives an entry, as it was read, to the target of a merge."""
+        fields = {"user_key": merge.target, "merge_ids": [*identity.merge_ids, merge.pk]}
+        return Update(self.path(identity.pk), fields, last_update_time=identity.update_time)
+
+    def give_back(self, identity: Identity, merge: Merge) -> Update:
+        """The write that gives an entry, as it was read, back to the source of a merge."""
+        fields = {"user_key": merge.source, "merge_ids": [key for key in identity.merge_ids if key != merge.pk]}
+        return Update(self.path(identity.pk), fields, last_update_time=identity.update_time)
 
     def remove(self, identity: Identity) -> Delete:
         """The write that deletes an entry that is as it was read."""
@@ -306,9 +322,9 @@ class ErasureStore:
     def change(self, erasure: Erasure, fields: dict[str, Any]) -> Update:
         """The write that changes a journal that is as it was read."""
         return Update(self.path(erasure.pk), fields, last_update_time=erasure.update_time)
+
     def completed(self) -> Iterator[str]:
         """The keys of all who were erased."""
         for snapshot in read_all(Query(Erasure.collection)):
             if snapshot.data.get("step") == Erasure.Step.COMPLETED.value:
                 yield snapshot.id
-

@@ -33,7 +33,7 @@ merges = MergeStore()
 profiles = UserProfileStore()
 
 TRIES = 8
-IDENTITIES_MAX = 400  # a commit holds 500 writes
+IDENTITIES_MAX = 400  # for one merge: a commit holds 500 writes, and its undo gives back what was attached since, too
 IDENTITIES_READ_MAX = 5000
 MERGES_MAX = 50  # a person who was merged more often than this is found by nobody
 
@@ -68,6 +68,15 @@ class UnknownMerge(CannotMerge):
 
 class AlreadyUndone(CannotMerge):
     """This merge was undone before."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """How an undo ended: the merge, and how many identifiers went back to its source and stay with its target."""
+
+    merge: Merge
+    given_back: int
+    kept: int
 
 
 class MergeContended(TransientError):
@@ -195,7 +204,7 @@ def _merge_writes(sides: Sequence[Side], entries: Sequence[Identity], merged: Me
     return [
         *_header(headers[0], fields, EventType.IDENTITY_MERGED, merged, merged.merged_by, told, attempt, now, changes),
         *_header(headers[1], {}, EventType.IDENTITY_MERGED, merged, merged.merged_by, told, attempt, now),
-        *(identities.repoint(entry, target.user_key) for entry in entries),
+        *(identities.repoint(entry, merged) for entry in entries),
         *_without_each_other(sides),
         merges.create(merged),
     ]
@@ -237,12 +246,14 @@ def _without_each_other(sides: Sequence[Side]) -> list[Write]:
 
 
 # --- undo -------------------------------------------------------------------------------------------------------------
-def undo(*, merge_id: str, actor: str, now: datetime) -> Merge:
+def undo(*, merge_id: str, actor: str, now: datetime) -> Undone:
     """Give back the identifiers that the merge took, where they still lead to its target; the source is a customer again.
 
-    What was written meanwhile stays with the target. Raises as `merge` does.
+    With them go those that were attached through them since. What was written meanwhile stays with the target. Raises as
+    `merge` does.
     """
     attempt = secrets.token_hex(16)
+    given, kept = list[Identity](), list[Identity]()
 
     def compose(again: bool) -> list[Write]:
         merged = merges.find(merge_id)
@@ -252,16 +263,33 @@ def undo(*, merge_id: str, actor: str, now: datetime) -> Merge:
             raise AlreadyUndone("this merge was undone before")
         sides = [_read(merged.source, again), _read(merged.target, again)]
         _refuse_undo(merged, *sides)
-        ids = set(merged.identity_ids)  # a rotation of the pepper gave them twins meanwhile, and may have removed them
         found = identities.of(merged.target, limit=IDENTITIES_READ_MAX)
-        entries = [entry for entry in found if not ids.isdisjoint({entry.pk, entry.twin})]
-        forget(entry.pk for entry in entries)
-        return _undo_writes(merged, sides, entries, actor, attempt, now)
+        given[:] = [entry for entry in found if merge_id in entry.merge_ids]
+        kept[:] = [entry for entry in found if merge_id not in entry.merge_ids]
+        forget(entry.pk for entry in given)
+        return _undo_writes(merged, sides, given, actor, attempt, now)
 
     done = _commit(merge_id, compose, is_done=lambda merge: (merge.undone_by, merge.undone_at) == (actor, now))
-    forget(done.identity_ids)
-    log.info("merge_undone", merge_id=merge_id, source=done.source, target=done.target)
-    return done
+    forget(entry.pk for entry in given)
+    undone = Undone(done, _count(given), _count(kept))
+    log.info(
+        "merge_undone",
+        merge_id=merge_id,
+        source=done.source,
+        target=done.target,
+        given_back=undone.given_back,
+        kept=undone.kept,
+    )
+    return undone
+
+
+def _count(entries: Sequence[Identity]) -> int:
+    """How many identifiers they are: those under an older pepper have a twin under the newest."""
+    counted, seen = 0, set[str]()
+    for entry in sorted(entries, key=lambda entry: -entry.pepper_version):
+        counted += entry.twin not in seen
+        seen.add(entry.pk)
+    return counted
 
 
 def _refuse_undo(merged: Merge, source: Side, target: Side) -> None:
@@ -283,7 +311,7 @@ def _undo_writes(
     return [
         *_header(headers[0], fields, EventType.IDENTITY_UNMERGED, merged, actor, told, attempt, now, changes),
         *_header(headers[1], {}, EventType.IDENTITY_UNMERGED, merged, actor, told, attempt, now),
-        *(identities.repoint(entry, merged.source) for entry in entries),
+        *(identities.give_back(entry, merged) for entry in entries),
         merges.mark_undone(merged, by=actor, at=now),
     ]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from profiles.facts import ENCRYPTED, TEXT_MAX, changes_of, clean_text, facts_of, search_fields, stored
-from profiles.identifiers import NUMBER_CHANGE, Attachment, Sender, to_attach
+from profiles.identifiers import NUMBER_CHANGE, Attachment, Sender, identity_ids, to_attach
 from profiles.models import Identity, UserProfile
 from profiles.services.history import changes_written
 from profiles.stores import IdentityStore, UserProfileStore
@@ -17,8 +17,16 @@ profiles = UserProfileStore()
 
 
 def paths_to_attach(senders: Sequence[Sender]) -> list[str]:
-    """The identity entries that a turn reads, to attach identifiers which had none; under every pepper."""
-    return [identities.path(key) for sender in senders for wanted in to_attach(sender) for key in wanted.ids]
+    """The identity entries that a turn reads, to attach identifiers which had none; under every pepper.
+
+    Those of the senders' other identifiers are among them: what is attached goes where they go when a merge is undone.
+    """
+    paths: list[str] = []
+    for sender in senders:
+        if attachments := to_attach(sender):
+            groups = [*(wanted.ids for wanted in attachments), *(keys for _, keys in identity_ids(sender))]
+            paths += [identities.path(key) for keys in groups for key in keys]
+    return paths
 
 
 def learn_from_senders(
@@ -47,14 +55,23 @@ def _new_entries(user_key: str, senders: Sequence[Sender], existing: dict[str, I
 
     An identifier that has an entry under an older pepper alone gets its twin under the newest.
     """
-    wanted = {attachment.ids: attachment for sender in senders for attachment in to_attach(sender)}
+    wanted = {attachment.ids: (attachment, sender) for sender in senders for attachment in to_attach(sender)}
     writes: list[Write] = []
-    for ids, attachment in wanted.items():
+    merge_ids = {key: entry.merge_ids for key, entry in existing.items() if entry.user_key == user_key}
+    for ids, (attachment, sender) in wanted.items():
         owners = {existing[key].user_key for key in ids if key in existing}
         if not owners:
+            known_by = (key for _, keys in identity_ids(sender) for key in keys if key in merge_ids)
+            inherited = merge_ids.get(next(known_by, ""), [])
             writes += identities.new(
-                identity_ids=ids, user_key=user_key, kind=attachment.kind, evidence=attachment.evidence, now=now
+                identity_ids=ids,
+                user_key=user_key,
+                kind=attachment.kind,
+                evidence=attachment.evidence,
+                now=now,
+                merge_ids=inherited,
             )
+            merge_ids |= dict.fromkeys(ids, inherited)  # a later message of this turn may be known by it
         elif owners == {user_key}:
             writes += identities.pair(ids, existing) or ()
     return writes

@@ -1,5 +1,6 @@
 """Two customers are one person: merged and parted again, by one commit each, both told in both trails."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from conversations.whatsapp.errors import ErrorClass
 from profiles.identifiers import Sender
 from profiles.models import Identity, Merge
 from profiles.services.learning import profiles
+from profiles.services.peppers import prune, rotate_peppers
 from profiles.services.resolution import resolve_senders
 from pyloto.documents import AlreadyExists, Create, NotFound, PreconditionFailed, Unavailable, Update
 from pyloto.privacy.hashing import identity_keys
@@ -70,7 +72,7 @@ def merged(source: Customer, target: Customer) -> Merge:
     return merge(source=source.user_key, target=target.user_key, actor=STAFF, now=timezone.now())
 
 
-def parted(done: Merge) -> Merge:
+def parted(done: Merge) -> merging.Undone:
     return undo(merge_id=done.pk, actor=STAFF, now=timezone.now())
 
 
@@ -262,7 +264,8 @@ def test_undo_gives_the_identifiers_back(customer: Customer, by_id: ById) -> Non
     undone = parted(done)
     assert (owner_of(bsuid=BSUID), owner_of(wa_id=PHONE)) == (by_id.user_key, customer.user_key)
     assert (by_id.header.merged_into, by_id.header.owner_epoch) == (None, 2)
-    assert (undone.undone_by, undone.merged_by) == (STAFF, STAFF)
+    assert (undone.merge.undone_by, undone.merge.merged_by) == (STAFF, STAFF)
+    assert (undone.given_back, undone.kept) == (1, 1)
     assert told(customer) == told(by_id) == ["IDENTITY_MERGED", "IDENTITY_UNMERGED"]
     by_id.writes("voltei").is_served()
     assert len(by_id.received) == 2
@@ -292,17 +295,46 @@ def test_merges_are_undone_in_the_opposite_order(customer: Customer, by_id: ById
     assert (owner_of(bsuid=BSUID), owner_of(wa_id=PHONE)) == (by_id.user_key, customer.user_key)
 
 
-def test_undo_gives_back_what_a_rotation_of_the_pepper_made_of_it(
-    customer: Customer, by_id: ById, settings: Any
+@pytest.mark.parametrize("pruned", [True, False])
+def test_undo_gives_back_what_rotations_of_the_pepper_made_of_it(
+    customer: Customer, by_id: ById, settings: Any, pruned: bool
 ) -> None:
+    """Of an entry and its twin's twin nothing but the customer is the same."""
     done = merged(by_id, customer)
-    [old] = done.identity_ids
-    entry = Identity.from_snapshot(customer.store.inner.get(f"identities/{old}"))
-    twin = {**entry.to_document(), "pepper_version": 2, "twin": old}
-    customer.store.inner.commit([Create("identities/v2-twin", twin)])
-    customer.store.inner.delete(f"identities/{old}")
-    parted(done)
-    assert customer.store.inner.get("identities/v2-twin").data["user_key"] == by_id.user_key
+    ring = settings.PRIVACY_PEPPERS
+    for version in (8, 9):
+        new = f"{version}:{base64.b64encode(bytes([version]) * 32).decode()}"
+        ring = settings.PRIVACY_PEPPERS = f"{new},{ring}"
+        assert rotate_peppers().done
+        if pruned:
+            ring = settings.PRIVACY_PEPPERS = new
+            prune()
+    undone = parted(done)
+    assert (undone.given_back, undone.kept) == (1, 1)
+    assert (owner_of(bsuid=BSUID), owner_of(wa_id=PHONE)) == (by_id.user_key, customer.user_key)
+
+
+def test_undo_gives_back_what_was_attached_through_what_it_gives_back(customer: Customer, by_id: ById) -> None:
+    """Else whoever writes from there, with the id that is tried first, stays the target."""
+    done = merged(customer, by_id)
+    more = [{"wa_id": PHONE, "bsuid": "BR.5"}, {"wa_id": "5542999990005", "bsuid": "BR.5"}]
+    cache.clear()
+    sent = [text_message(f"wamid.more{number}", "oi", **known) for number, known in enumerate(more)]
+    assert post(envelope(*sent)).status_code == 200
+    by_id.is_served()
+    undone = parted(done)
+    assert (undone.given_back, undone.kept) == (3, 1)
+    assert owner_of(wa_id=PHONE, bsuid="BR.5") == owner_of(wa_id="5542999990005") == customer.user_key
+    assert owner_of(bsuid=BSUID) == by_id.user_key
+
+
+@ONE_ADAPTER
+def test_what_the_target_itself_brings_stays_with_it(customer: Customer, by_id: ById) -> None:
+    done = merged(by_id, customer)
+    assert post(envelope(text_message("wamid.more", "oi", wa_id=PHONE, bsuid="BR.5"))).status_code == 200
+    customer.is_served()
+    assert parted(done).kept == 2
+    assert owner_of(bsuid="BR.5") == customer.user_key
 
 
 # --- Races ------------------------------------------------------------------------------------------------------------
