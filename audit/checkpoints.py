@@ -19,15 +19,15 @@ from datetime import UTC, datetime, timedelta
 
 from django.core.files.storage import Storage, storages
 
-from pyloto.documents import AlreadyExists, Snapshot
+from pyloto.documents import AlreadyExists
 from pyloto.errors import PermanentError
 from pyloto.observability.alerts import alert
 from pyloto.write_once import read, save_once, written_at
 
-from .chain import Head, document_id
+from .chain import Head
 from .models import Checkpoint
 from .signing import require_signing_key, sign_checkpoint, verify_checkpoint
-from .stores import AuditLogStore, CheckpointStore
+from .stores import AuditLogStore, CheckpointStore, head_of
 from .verify_trail import Frontier, Note, NoteError, leaf_bytes, leaf_hash, parse_leaf
 
 # How long after its timestamp an event may still appear. A turn takes its time at its start and commits within the
@@ -136,7 +136,7 @@ class _Writer:
         heads: dict[str, Head] = {}
         malformed = 0
         for snapshot in AuditLogStore().since(since):
-            head = _head_of(snapshot)
+            head = head_of(snapshot)
             if head is None:
                 malformed += 1  # verification tells which; here it must not keep the others from being signed
             elif head.conversation_id not in heads or head.seq > heads[head.conversation_id].seq:
@@ -254,14 +254,3 @@ def _parse(number: int, content: bytes) -> list[Head]:
     if rest or not lines or len(heads) < len(lines) or chains != sorted(set(chains)):
         raise CheckpointRefused(f"The leaves of checkpoint {number} are malformed")
     return heads
-
-
-def _head_of(snapshot: Snapshot) -> Head | None:
-    """The end of its chain, if there is nothing behind it; None for what is no event of ours."""
-    conversation_id, seq, current_hash = (
-        snapshot.data.get(name) for name in ("conversation_id", "seq", "current_hash")
-    )
-    if not (isinstance(conversation_id, str) and type(seq) is int and isinstance(current_hash, str)):
-        return None
-    head = Head(conversation_id, seq, current_hash)
-    return head if parse_leaf(leaf_bytes(head)) and snapshot.id == document_id(conversation_id, seq) else None

@@ -23,10 +23,13 @@ from pyloto.documents import (
     get_store,
 )
 from pyloto.errors import TransientError
+from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import current_correlation_id
 
 from .chain import Event, EventType, Head, document_id, link
+from .errors import TrailDamaged
 from .models import AuditEvent, Checkpoint
+from .verify_trail import leaf_bytes, parse_leaf
 
 SYSTEM_CHAIN = "system"  # controls, keys, logins, bulk exports: what belongs to no conversation
 RECORD_TRIES = 10
@@ -39,6 +42,17 @@ class AuditConflict(TransientError):
     """The chain's head is another one than expected: somebody else appended."""
 
 
+def head_of(snapshot: Snapshot) -> Head | None:
+    """The end of its chain, if there is nothing behind it; None for what is no event of ours."""
+    conversation_id, seq, current_hash = (
+        snapshot.data.get(name) for name in ("conversation_id", "seq", "current_hash")
+    )
+    if not (isinstance(conversation_id, str) and type(seq) is int and isinstance(current_hash, str)):
+        return None
+    head = Head(conversation_id, seq, current_hash)
+    return head if parse_leaf(leaf_bytes(head)) and snapshot.id == document_id(conversation_id, seq) else None
+
+
 class AuditLogStore:
     """A chain for each conversation. Whoever changes a conversation's documents uses `link` in its own commit instead."""
 
@@ -46,7 +60,10 @@ class AuditLogStore:
         self._given = store
 
     def tail(self, conversation_id: str) -> Head:
-        """The head of the chain as it is stored; genesis where there are no events."""
+        """The head of the chain as it is stored; genesis where there are no events.
+
+        Raises `TrailDamaged` (after an alert) where something stands there that is no event of ours.
+        """
         newest = Query(
             AuditEvent.collection,
             where=(("conversation_id", "==", conversation_id),),
@@ -54,7 +71,11 @@ class AuditLogStore:
             limit=1,
         )
         for snapshot in self._store.query(newest):
-            return Head(conversation_id, snapshot.data["seq"], snapshot.data["current_hash"])
+            head = head_of(snapshot)
+            if head is None:
+                alert("audit_chain_damaged", chain=conversation_id)
+                raise TrailDamaged(f"The newest event of chain {conversation_id} is malformed: see audit_verify")
+            return head
         return Head.genesis(conversation_id)
 
     def find_event(self, conversation_id: str, event_id: str) -> AuditEvent | None:

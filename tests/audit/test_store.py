@@ -3,7 +3,8 @@ import threading
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from audit import Event, EventType, Head, link, verify
+from audit import Event, EventType, Head, link, stores, verify
+from audit.errors import TrailDamaged
 from audit.stores import AuditConflict, AuditLogStore
 from pyloto.documents import Unavailable
 
@@ -48,6 +49,23 @@ def test_the_tail_is_the_head_that_link_computed(audit, store):
 
     assert audit.tail(CHAIN) == head
     assert audit.tail("empty") == Head.genesis("empty")
+
+
+@pytest.mark.parametrize(
+    "change", [{"seq": "9"}, {"seq": 8}, {"seq": 9.5}, {"seq": 10**12}, {"seq": 9, "current_hash": None}]
+)
+def test_what_is_no_event_at_the_end_of_a_chain_is_refused_and_reported(embedded_store, monkeypatch, change):
+    raised = []
+    monkeypatch.setattr(stores, "alert", lambda event, **ids: raised.append((event, ids)))
+    audit, (first, second) = AuditLogStore(), make_events(2)
+    audit.append(CHAIN, first)
+    event = embedded_store.get(f"audit_logs/{CHAIN}-000000000001").data
+    embedded_store.create(f"audit_logs/{CHAIN}-000000000009", event | change)
+
+    with pytest.raises(TrailDamaged, match=CHAIN):
+        audit.append(CHAIN, second)
+
+    assert raised == [("audit_chain_damaged", {"chain": CHAIN})]
 
 
 def test_an_event_delivered_again_is_appended_once(audit):
