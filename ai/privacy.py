@@ -8,7 +8,7 @@ from pyloto.documents import Query, get_store, read_all
 from pyloto.documents.removal import owned_by
 from pyloto.privacy import registry
 from pyloto.privacy.access import row_of
-from pyloto.privacy.registry import AccessSection, Aged, RetentionRule, Subject
+from pyloto.privacy.registry import AccessSection, Aged, Place, RetentionRule, Subject
 from pyloto.privacy.removal import owned_step
 
 from .models import Classification
@@ -25,10 +25,10 @@ def _rows(subject: Subject) -> Iterator[dict[str, Any]]:
             yield row_of(classification, leave_out=("user_key", "conversation_id", "context_digest"))
 
 
-def _old(cutoff: datetime) -> Iterator[Aged]:
-    query = Query(Classification.collection, where=(("created_at", "<=", cutoff),))
+def _old(cutoff: datetime, place: Place | None) -> Iterator[Aged]:
+    query = Query(Classification.collection, where=(("created_at", "<=", cutoff),), start_after=place)
     for snapshot in read_all(query):
-        yield Aged((snapshot.path,), snapshot.data.get("user_key", ""), snapshot.data["created_at"])
+        yield Aged((snapshot.path,), snapshot.data["created_at"], snapshot.data.get("user_key", ""))
 
 
 registry.register(

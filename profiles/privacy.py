@@ -20,6 +20,7 @@ from pyloto.privacy.registry import (
     ErasureStep,
     IdentifierSource,
     Phase,
+    Place,
     RetentionRule,
     Subject,
 )
@@ -211,9 +212,10 @@ registry.register(
 
 
 # --- retention --------------------------------------------------------------------------------------------------------
-def _old_changes(cutoff: datetime) -> Iterator[Aged]:
-    for snapshot in read_all(Query(ProfileChange.collection, where=(("at", "<=", cutoff),), group=True)):
-        yield Aged((snapshot.path,), snapshot.path.split("/")[1], snapshot.data["at"])
+def _old_changes(cutoff: datetime, place: Place | None) -> Iterator[Aged]:
+    query = Query(ProfileChange.collection, where=(("at", "<=", cutoff),), start_after=place, group=True)
+    for snapshot in read_all(query):
+        yield Aged((snapshot.path,), snapshot.data["at"], snapshot.path.split("/")[1])
 
 
 registry.register(

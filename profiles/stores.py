@@ -213,9 +213,9 @@ class UserProfileStore:
         query = Query(UserProfile.collection, where=(("legal_hold.at", ">", LONG_AGO),))
         return [UserProfile.from_snapshot(snapshot) for snapshot in get_store().query(query)]
 
-    def find_silent(self, cutoff: datetime) -> Iterator[UserProfile]:
-        """Those from whom nothing was heard since, the longest silent first."""
-        query = Query(UserProfile.collection, where=(("last_interaction", "<=", cutoff),))
+    def find_silent(self, cutoff: datetime, *, after: tuple[datetime, str] | None) -> Iterator[UserProfile]:
+        """Those from whom nothing was heard since, the longest silent first; `after`: time and path of one of them."""
+        query = Query(UserProfile.collection, where=(("last_interaction", "<=", cutoff),), start_after=after)
         return map(UserProfile.from_snapshot, read_all(query))
 
     # --- searching ----------------------------------------------------------------------------------------------------
@@ -289,6 +289,16 @@ class MergeStore:
         query = Query(Merge.collection, where=(("source", "in", list(sources)),))
         return {merge.source: merge for merge in self._query(query) if merge.undone_at is None} if sources else {}
 
+    def any_of(self, user_keys: Sequence[str]) -> set[str]:
+        """Those of these customers, at most 30, who went into others or whom others went into."""
+        merges = [
+            merge
+            for side in ("source", "target")
+            for merge in self._query(Query(Merge.collection, where=((side, "in", list(user_keys)),)))
+            if merge.undone_at is None
+        ]
+        return {key for merge in merges for key in (merge.source, merge.target)} & set(user_keys)
+
     def active_into(self, target: str) -> list[Merge]:
         """What was merged into this customer and not undone."""
         query = Query(Merge.collection, where=(("target", "==", target),))
@@ -315,6 +325,12 @@ class ErasureStore:
         query = Query(Erasure.collection, where=(("scan_at", "<=", now),), order_by=(("scan_at", "asc"),), limit=limit)
         return [Erasure.from_snapshot(snapshot) for snapshot in get_store().query(query)]
 
+    def completed(self) -> Iterator[str]:
+        """The keys of all who were erased."""
+        for snapshot in read_all(Query(Erasure.collection)):
+            if snapshot.data.get("step") == Erasure.Step.COMPLETED.value:
+                yield snapshot.id
+
     def write(self, erasure: Erasure) -> Write:
         """The write that begins a journal, also in the place of a completed one, for somebody else's commit."""
         return Set(self.path(erasure.pk), erasure.to_document())
@@ -322,9 +338,3 @@ class ErasureStore:
     def change(self, erasure: Erasure, fields: dict[str, Any]) -> Update:
         """The write that changes a journal that is as it was read."""
         return Update(self.path(erasure.pk), fields, last_update_time=erasure.update_time)
-
-    def completed(self) -> Iterator[str]:
-        """The keys of all who were erased."""
-        for snapshot in read_all(Query(Erasure.collection)):
-            if snapshot.data.get("step") == Erasure.Step.COMPLETED.value:
-                yield snapshot.id

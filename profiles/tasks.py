@@ -1,6 +1,6 @@
 """The background jobs about customers. Arguments are ids only; every job may run twice."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from celery import shared_task
@@ -16,6 +16,7 @@ from .services import erasure, retention
 log = structlog.get_logger(__name__)
 
 RETENTION_SLICE = timedelta(seconds=20)  # the same queue: what is left is another task's
+RETENTION_SECONDS = 30
 ERASURE_SECONDS = 30  # then the rest is another task's: the queue is that of the turns
 
 
@@ -28,14 +29,13 @@ def continue_erasure(user_key: str) -> str:
         if wait := _postpone(user_key):
             ring_for_erasure(user_key, after=wait)
         return "More to do"
-    except TransientError as exc:
+    except (TransientError, erasure.OnLegalHold) as exc:
         log.warning("erasure_postponed", user_key=user_key, error=type(exc).__name__)
-        return "Postponed"
         _postpone(user_key)
+        return "Postponed"
     return receipt.step.value if receipt else "Nothing to do"
 
 
-@shared_task
 def _postpone(user_key: str) -> timedelta | None:
     try:
         return erasure.postpone(user_key, timezone.now())
@@ -43,6 +43,7 @@ def _postpone(user_key: str) -> timedelta | None:
         return None  # then the job of the minute rings as it is
 
 
+@shared_task
 def continue_erasures() -> str:
     """Ring for every erasure whose last scan is due, or that was left lying."""
     due = erasure.find_unfinished(timezone.now())
@@ -59,16 +60,33 @@ def ring_for_erasure(user_key: str, *, after: timedelta = timedelta(0)) -> None:
         alert("erasure_ring_failed", user_key=user_key, error=type(exc).__name__)
 
 
-@shared_task
-def apply_retention() -> str:
-    """Remove what is past its time. Where a slice was not enough the next one begins at once; a lost one comes tomorrow."""
+@shared_task(soft_time_limit=RETENTION_SECONDS)
+def apply_retention(rule: str = "", at: str = "", path: str = "") -> str:
+    """Remove what is past its time: a slice of the one pass over all rules, from here on. A lost slice comes tomorrow.
+
+    The arguments are how far the pass has come. Each slice comes further or is the last, so that every pass ends.
+    """
+    begun = retention.Progress(rule, (datetime.fromisoformat(at), path) if at else None) if rule else None
+    applied = retention.Applied(progress=begun)
     try:
-        applied = retention.apply_retention(now=timezone.now(), at_most=RETENTION_SLICE)
+        retention.apply_retention(now=timezone.now(), at_most=RETENTION_SLICE, applied=applied)
+    except SoftTimeLimitExceeded:
+        if applied.progress == begun:
+            alert("retention_stands_still", rule=rule)
+            return "Postponed to tomorrow"
     except TransientError as exc:
         alert("retention_failed", error=type(exc).__name__)
         return "Postponed to tomorrow"
     removed = {rule: count for rule, count in applied.removed.items() if count}
-    log.info("retention_applied", removed=removed, held=applied.held.total(), finished=applied.finished)
-    if not applied.finished:
-        apply_retention.apply_async(countdown=1)
+    log.info("retention_applied", removed=removed, held=applied.held.total(), finished=applied.progress is None)
+    if applied.progress:
+        _ring_for_retention(applied.progress)
     return f"Removed {applied.removed.total()}"
+
+
+def _ring_for_retention(progress: retention.Progress) -> None:
+    at, path = progress.place or (None, "")
+    try:
+        apply_retention.apply_async(args=(progress.rule, at.isoformat() if at else "", path), retry=False, countdown=1)
+    except (OperationalError, OSError) as exc:
+        alert("retention_ring_failed", error=type(exc).__name__)

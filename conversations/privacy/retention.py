@@ -10,26 +10,25 @@ from conversations.stores import QUARANTINE_PAGE, ConversationStore, HandoffStor
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import Delete, NotFound, PreconditionFailed, Query, Update, get_store, read_all, read_pages
 from pyloto.privacy import registry
-from pyloto.privacy.registry import Aged, RetentionRule
+from pyloto.privacy.registry import Aged, Place, RetentionRule
 
 from . import quarantine
 
 conversations = ConversationStore()
 profiles = UserProfileStore()
 
-QUARANTINE_PAGE = 20  # a body has up to 700 KB
 
-
-def _old_messages(cutoff: datetime) -> Iterator[Aged]:
-    """By the time of receipt, which is ours; without those that wait to be answered or sent."""
-    for snapshot in read_all(Query(Message.collection, where=(("received_at", "<=", cutoff),), group=True)):
-        if not snapshot.data.get("due"):
-            yield Aged((snapshot.path,), snapshot.path.split("/")[1], snapshot.data["received_at"])
+def _old_messages(cutoff: datetime, place: Place | None) -> Iterator[Aged]:
+    """By the time of receipt, which is ours; those that wait to be answered or sent stay."""
+    query = Query(Message.collection, where=(("received_at", "<=", cutoff),), start_after=place, group=True)
+    for snapshot in read_all(query):
+        user_key, waits = snapshot.path.split("/")[1], bool(snapshot.data.get("due"))
+        yield Aged((snapshot.path,), snapshot.data["received_at"], user_key, stays=waits)
 
 
 def _remove_messages(batch: Sequence[Aged]) -> int:
     """What hangs on them goes first: killed in between, the messages are found again."""
-    newest = max(aged.at for aged in batch if aged.at)
+    newest = max(aged.at for aged in batch)
     user_keys = sorted({aged.user_key for aged in batch})
     headers = get_store().get_many([conversations.path(user_key) for user_key in user_keys])
     _forget_strangers([key for key in user_keys if conversations.path(key) not in headers], batch)
@@ -55,16 +54,16 @@ def _forget_strangers(user_keys: Sequence[str], batch: Sequence[Aged]) -> None:
                 get_store().commit(IdentityStore().deletes_of(user_key))
 
 
-def _old_sessions(cutoff: datetime) -> Iterator[Aged]:
+def _old_sessions(cutoff: datetime, place: Place | None) -> Iterator[Aged]:
     """Each with its handoff; where that is still open, or was until after the cutoff, both stay."""
-    for page in read_pages(Query(Session.collection, where=(("closed_at", "<=", cutoff),))):
+    for page in read_pages(Query(Session.collection, where=(("closed_at", "<=", cutoff),), start_after=place)):
         paths = {snapshot.path: HandoffStore.path(snapshot.id) for snapshot in page}
         handoffs = get_store().get_many(list(paths.values()))
         for snapshot in page:
             found = handoffs.get(paths[snapshot.path])
-            if found is None or _is_over(Handoff.from_snapshot(found), cutoff):
-                together = (snapshot.path, found.path) if found else (snapshot.path,)
-                yield Aged(together, snapshot.data.get("user_key", ""), snapshot.data["closed_at"])
+            stays = found is not None and not _is_over(Handoff.from_snapshot(found), cutoff)
+            together = (snapshot.path, found.path) if found else (snapshot.path,)
+            yield Aged(together, snapshot.data["closed_at"], snapshot.data.get("user_key", ""), stays)
 
 
 def _is_over(handoff: Handoff, cutoff: datetime) -> bool:
@@ -73,11 +72,11 @@ def _is_over(handoff: Handoff, cutoff: datetime) -> bool:
     )
 
 
-def _old_quarantine(cutoff: datetime) -> Iterator[Aged]:
+def _old_quarantine(cutoff: datetime, place: Place | None) -> Iterator[Aged]:
     """Nobody knows whose they are, so that no hold keeps them."""
-    query = Query(Quarantined.collection, where=(("received_at", "<=", cutoff),))
+    query = Query(Quarantined.collection, where=(("received_at", "<=", cutoff),), start_after=place)
     for snapshot in read_all(query, page=QUARANTINE_PAGE):
-        yield Aged((snapshot.path,), at=snapshot.data["received_at"])
+        yield Aged((snapshot.path,), snapshot.data["received_at"])
 
 
 def _remove_quarantine(batch: Sequence[Aged]) -> int:

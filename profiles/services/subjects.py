@@ -15,9 +15,14 @@ def subject_of(user_key: str) -> Subject:
 
     A key that nobody has gives a subject of that key alone.
     """
-    user_keys = _merged_into(_in_use(user_key))
+    user_keys = keys_of(user_key)
     found = dict.fromkeys(identifier for key in user_keys for identifier in _identifiers(profiles.find(key)))
     return Subject(user_keys=user_keys, conversation_ids=conversation_ids_of(user_keys), identifiers=tuple(found))
+
+
+def keys_of(user_key: str) -> tuple[str, ...]:
+    """All keys of the person, the one in use first."""
+    return _merged_into(_in_use(user_key))
 
 
 def subject_of_key(user_key: str) -> Subject:

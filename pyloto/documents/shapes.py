@@ -44,6 +44,7 @@ SHAPES = (
     Shape("merges", (("source", "=="),)),
     Shape("merges", (("source", "in"),)),
     Shape("merges", (("target", "=="),)),
+    Shape("merges", (("target", "in"),)),
     # erasure: all documents of one customer, those that name them, and journals that are not completed
     Shape("classifications", (("user_key", "=="),)),
     Shape("handoffs", (("user_key", "=="),)),

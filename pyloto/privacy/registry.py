@@ -73,28 +73,40 @@ class AccessSection:
     columns: tuple[str, ...] = ()
 
 
+Place = tuple[datetime, str]  # time and path: the cursor of a query that is ordered by the time
+
+
 @dataclass(frozen=True)
 class Aged:
-    """Documents that are kept no longer, and go together. `user_key`: whose they are; empty where nobody knows."""
+    """Documents that are kept no longer, and go together; the first is the one that was found by its time `at`.
+
+    `user_key`: whose they are; empty where nobody knows. `stays`: it is old, but something about it is still open.
+    """
 
     paths: tuple[str, ...]
+    at: datetime
     user_key: str = ""
-    at: datetime | None = None  # the time that decided
+    stays: bool = False
+
+    @property
+    def place(self) -> Place:
+        return self.at, self.paths[0]
 
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """`find(cutoff)` gives what is older, the oldest first, and leaves out what is still open.
+    """`find(cutoff, place)` gives all that is older and comes after the place, the oldest first.
 
-    `setting` names the number of days; 0 keeps for ever. Customers under a legal hold are left out by the caller.
-    `remove` is for what is more than documents, and returns how many it removed; it may be repeated, and leaves the
-    documents found until the rest is gone. `batch`: how many go at once.
+    It gives what stays too, so that the caller can stop at each. `setting` names the number of days; 0 keeps for ever.
+    Customers under a legal hold are left out by the caller. `remove` is for what is more than documents, and returns how
+    many it removed; it may be repeated, and leaves the documents found until the rest is gone. `batch`: how many go at
+    once.
     """
 
     name: str  # "conversations.messages"
     label: str
     setting: str
-    find: Callable[[datetime], Iterable[Aged]]
+    find: Callable[[datetime, Place | None], Iterable[Aged]]
     remove: Callable[[Sequence[Aged]], int] | None = None
     batch: int = 250  # of two documents at most: a commit holds 500 writes
 

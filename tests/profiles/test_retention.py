@@ -1,27 +1,32 @@
 """Data go when their time is over, kind by kind; a legal hold keeps them, and what is still open stays."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 import time_machine
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.utils import timezone
 
 from audit import EventType
 from conversations.models import Conversation, MessageState, Quarantined
-from conversations.services import merging
+from conversations.services import merging, silence
 from conversations.services.sessions import SessionManager
 from profiles import tasks
 from profiles.models import Erasure, UserProfile
-from profiles.services import erasure
+from profiles.services import erasure, retention
 from profiles.services.retention import Applied, apply_retention, held_keys, hold, release_hold
 from pyloto.documents import NotFound, Unavailable, get_store
+from pyloto.privacy import registry
+from pyloto.privacy.registry import retention_rules
 from tests.conversations.deliveries import envelope, post, text_message
-from tests.conversations.kept import documents, stored_messages
+from tests.conversations.kept import documents, run_turns, stored_messages
+from tests.conversations.outside import Outside
 from tests.lab.canaries import NAME, WA_ID, find_canaries
 from tests.lab.faulty_store import Fault, FaultyStore
 
@@ -241,6 +246,50 @@ def test_one_erasure_that_fails_stops_no_other(
     assert [erasure.receipt(key) is None for key in (first, second)] == [True, False]
 
 
+@embedded
+def test_who_comes_back_after_they_were_found_stays(
+    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_key = talked()
+    clock.shift(1001 * DAY)
+    erase_silent = silence.erase_silent
+
+    def come_back(batch: Any) -> int:
+        assert post(envelope(text_message("wamid.b", "voltei", wa_id="5542999990001"))).status_code == 200
+        return erase_silent(batch)
+
+    rule = next(rule for rule in retention_rules() if rule.name == "conversations.customers")
+    monkeypatch.setitem(registry._retention, rule.name, replace(rule, remove=come_back))
+    assert applied().removed["conversations.customers"] == 0
+    assert erasure.receipt(user_key) is None
+
+
+@embedded
+def test_who_comes_back_while_their_erasure_begins_is_answered_as_somebody_new(
+    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_key = talked()
+    clock.shift(1001 * DAY)
+    begin = erasure.begin
+
+    def begin_late(**arguments: Any) -> Any:
+        with time_machine.travel(timezone.now() - timedelta(seconds=10)):  # its request took so long
+            message = text_message("wamid.b", "voltei", wa_id="5542999990001")
+            assert post(envelope(message)).status_code == 200
+        return begin(**arguments)
+
+    monkeypatch.setattr(erasure, "begin", begin_late)
+    assert applied().removed["conversations.customers"] == 1
+    for _ in range(2):
+        clock.shift(timedelta(minutes=5))
+        erasure.resume(user_key, timezone.now())
+    for _ in range(2):  # the first moves it
+        run_turns(Outside())
+    assert {message.path.split("/")[1] for message in stored_messages()}.isdisjoint({user_key})
+    assert "voltei" in texts()
+    assert {message.actor for message in stored_messages()} == {"USER", "PYLOTO"}
+
+
 # --- legal hold -------------------------------------------------------------------------------------------------------
 def test_a_hold_keeps_all_of_one_person_and_nothing_of_others(
     faulty: FaultyStore, clock: time_machine.Traveller
@@ -260,6 +309,47 @@ def test_a_hold_keeps_all_of_one_person_and_nothing_of_others(
     applied()
     assert texts() & {"retida", "da mesma pessoa"} == set()
     assert left("sessions", "classifications") == [0, 0]
+
+
+@embedded
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_hold_that_is_put_during_a_run_protects_what_comes_after(
+    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch, merged: bool
+) -> None:
+    first, second, third = talked(1, "uma"), talked(2, "duas"), talked(3, "tres")
+    clock.shift(120 * DAY)
+    rule = next(rule for rule in retention_rules() if rule.name == "conversations.messages")
+    remove, removed = rule.remove, []
+    assert remove is not None
+
+    def hold_meanwhile(batch: Any) -> int:
+        if not removed:
+            hold(user_key=third, reason=REASON, actor="user:7", now=timezone.now())
+            if merged:
+                merging.merge(source=third, target=second, actor="user:7", now=timezone.now())
+        removed.extend(aged.user_key for aged in batch)
+        return remove(batch)
+
+    monkeypatch.setitem(registry._retention, rule.name, replace(rule, remove=hold_meanwhile, batch=2))
+    applied()
+    assert set(removed) == ({first} if merged else {first, second})
+
+
+@embedded
+def test_who_is_held_is_looked_up_once_for_a_run(
+    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        hold(user_key=talked(number), reason=REASON, actor="user:7", now=timezone.now())
+    talked(3)
+    clock.shift(201 * DAY)
+    for rule in retention_rules():
+        monkeypatch.setitem(registry._retention, rule.name, replace(rule, batch=1))
+    looked_up: list[str] = []
+    keys_of = retention.keys_of
+    monkeypatch.setattr(retention, "keys_of", lambda key: (looked_up.append(key), keys_of(key))[1])
+    assert applied().held.total() > 2
+    assert len(looked_up) == 2
 
 
 def test_hold_and_release_stand_in_the_trail_in_codes(faulty: FaultyStore) -> None:
@@ -320,25 +410,102 @@ def no_answer() -> None:
     raise Unavailable("no answer")
 
 
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The nightly job's rings for its next slice; a slice is over after one document."""
+    rung: list[dict[str, Any]] = []
+    monkeypatch.setattr(tasks.apply_retention, "apply_async", lambda **options: rung.append(options))
+    monkeypatch.setattr(tasks, "RETENTION_SLICE", timedelta(microseconds=1))
+    return rung
+
+
+def slices(rung: list[dict[str, Any]]) -> int:
+    """How many the job needs; each rings once, and comes further than all before it."""
+    seen = [tasks.apply_retention() and ()]
+    while rung:
+        (ring,) = rung
+        rung.clear()
+        arguments = json.loads(json.dumps(ring["args"]))
+        assert arguments not in seen
+        seen.append(arguments)
+        tasks.apply_retention(*arguments)
+    return len(seen)
+
+
 @embedded
 def test_the_nightly_job_works_in_slices_until_all_is_done(
-    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+    faulty: FaultyStore, clock: time_machine.Traveller, rung: list[dict[str, Any]]
 ) -> None:
     for number in (1, 2, 3):
         talked(number)
     clock.shift(201 * DAY)
-    rung: list[dict[str, Any]] = []
-    monkeypatch.setattr(tasks.apply_retention, "apply_async", lambda **options: rung.append(options))
-    monkeypatch.setattr(tasks, "RETENTION_SLICE", timedelta(microseconds=1))
-    slices = 1
-    tasks.apply_retention()
-    while rung:
-        assert rung.pop() == {"countdown": 1}
-        tasks.apply_retention()
-        slices += 1
-    assert slices > 3
+    assert slices(rung) > 3
     assert left("sessions", "classifications") == [0, 0]
     assert texts() == set()
+
+
+@embedded
+def test_what_a_hold_keeps_is_passed_once_and_starves_nobody(
+    faulty: FaultyStore, clock: time_machine.Traveller, rung: list[dict[str, Any]]
+) -> None:
+    for number in (1, 2):
+        hold(user_key=talked(number, "retida"), reason=REASON, actor="user:7", now=timezone.now())
+    clock.shift(DAY)
+    talked(3, "livre")
+    clock.shift(201 * DAY)
+    looked_at = sum(left("sessions", "classifications", "history")) + len(stored_messages())
+    assert 3 < slices(rung) <= looked_at + 1
+    assert "retida" in texts()
+    assert "livre" not in texts()
+    assert left("sessions", "classifications") == [2, 2]
+
+
+@embedded
+def test_the_time_is_looked_at_for_each_customer(
+    faulty: FaultyStore, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.RETENTION_HISTORY_DAYS = settings.RETENTION_CLASSIFICATIONS_DAYS = 0
+    for number in (1, 2, 3):
+        talked(number, "quero falar com uma pessoa")
+    clock.shift(1001 * DAY)
+    looked_at: list[str] = []
+    keys_of = silence.keys_of
+    monkeypatch.setattr(silence, "keys_of", lambda key: (looked_at.append(key), keys_of(key))[1])
+    assert applied(at_most=timedelta(microseconds=1)).progress is not None
+    assert len(looked_at) == 1
+
+
+@embedded
+def test_a_slice_that_is_cut_off_goes_on_where_it_was_unless_it_came_no_further(
+    faulty: FaultyStore,
+    clock: time_machine.Traveller,
+    rung: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    talked()
+    clock.shift(201 * DAY)
+    monkeypatch.setattr(tasks, "RETENTION_SLICE", timedelta(hours=1))
+
+    def cut_off(*arguments: Any) -> Any:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(retention, "_delete", cut_off)
+    tasks.apply_retention()
+    (ring,) = rung
+    rung.clear()
+    assert ring["args"][0]
+    assert tasks.apply_retention(*ring["args"]) == "Postponed to tomorrow"
+    assert rung == []
+    assert "retention_stands_still" in capsys.readouterr().out
+
+
+@embedded
+def test_a_rule_that_is_no_more_begins_the_pass_anew(faulty: FaultyStore, clock: time_machine.Traveller) -> None:
+    talked()
+    clock.shift(201 * DAY)
+    tasks.apply_retention("gone.rule", timezone.now().isoformat(), "gone/1")
+    assert left("sessions", "classifications") == [0, 0]
 
 
 @embedded
