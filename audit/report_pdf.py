@@ -25,7 +25,7 @@ HOW_TO_VERIFY = (
     "    python verify_trail.py RELATORIO.json --pubkey CHAVE\n"
     "Cada evento traz o hash do evento anterior: alterar, remover, inserir ou trocar eventos de lugar quebra a cadeia. Os "
     "pontos de verificação, assinados de hora em hora e guardados fora do banco de dados, mostram se o final de uma cadeia "
-    "foi removido ou se ela foi reescrita. Use a chave pública que a sua organização guardou: a que segue serve só para "
+    "foi removido ou se ela foi reescrita; o que veio depois do último deles ainda não tem prova. Use a chave pública que a sua organização guardou: a que segue serve só para "
     "comparação."
 )
 
@@ -69,14 +69,16 @@ def _verdict(report: TrailReport) -> tuple[str, Tone]:
         return "Nenhum evento no período", Tone.NEUTRAL
     if not report.proofs:
         return (
-            f"Íntegro: {events}, cadeia sem alterações. Ainda não há ponto de verificação: que nada falta no final só se "
-            "pode provar depois do próximo, em até uma hora."
-        ), Tone.GOOD
+            f"Sem alterações, e ainda sem prova: {events}. Nenhum ponto de verificação assinado os viu ainda: o próximo, em "
+            "até uma hora, permite provar que nada foi trocado."
+        ), Tone.NEUTRAL
     newest = report.proofs[-1]
     checkpoint = f"ponto de verificação nº {newest.number}{_when(newest, ' de')}"
     if all(part.is_covered for part in report.parts.values()):
         return f"Íntegro: {events}, cadeia verificada até o {checkpoint}", Tone.GOOD
-    return f"Íntegro: {events}, cadeia verificada; o {checkpoint} ainda não cobre os últimos eventos", Tone.GOOD
+    unproven = sum(part.proof is None for part in report.parts.values())
+    rest = f"; {_count(unproven, 'cadeia')} ainda sem prova" if unproven else ""
+    return f"Íntegro: {events}, cadeia verificada; o {checkpoint} ainda não cobre os últimos eventos{rest}", Tone.GOOD
 
 
 def _title(report: TrailReport) -> str:

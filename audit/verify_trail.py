@@ -16,7 +16,11 @@ checks the JSON report of a conversation or of a period, with the public key alo
 A part of a chain has `"after": {"seq": 7, "hash": "..."}`, the head before its first event. Several chains stand in
 `{"trails": [{the above}, ...]}`. Other keys are for people, and are not looked at.
 
-Exit statuses: 0 intact, 2 could not be verified, else that of the gravest problem: see `ProblemKind`.
+A trail is proven up to the highest signed head among its events, by a checkpoint that it brings or one of the directory.
+What comes behind it follows, and could be invented by whoever wrote the file: the verdict tells both.
+
+Exit statuses: 0 intact, 2 could not be verified, else that of the gravest problem: see `ProblemKind`. 3 is no damage:
+nothing of a trail is proven.
 """
 
 import argparse
@@ -28,7 +32,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -63,6 +67,8 @@ class ProblemKind(StrEnum):
         kind.label = label
         return kind
 
+    # Seen in a report that stands alone
+    UNPROVEN = "UNPROVEN", 3, "sem prova"
     # Seen in the chain itself
     BROKEN_LINK = "BROKEN_LINK", 10, "elo quebrado"
     MALFORMED = "MALFORMED", 11, "malformado"
@@ -94,15 +100,42 @@ class Problem:
     detail: str
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """How far signed heads prove a report's events, of which `first` to `last` are there; None: not at all.
+
+    `observed_until` is the highest number that is known to be signed, `before` are those of proofs that the report brings
+    although its events begin behind them.
+    """
+
+    conversation_id: str
+    first: int
+    last: int
+    proven_until: int | None
+    observed_until: int | None
+    before: tuple[int, ...] = ()
+
+    def described(self) -> Iterator[str]:
+        """What people must know beside the problems."""
+        name = self.conversation_id
+        if self.proven_until is not None and self.proven_until < self.last:
+            yield f"{name}: provado até o nº {self.proven_until}; {_span(self.proven_until + 1, self.last)} sem prova"
+        if self.observed_until is not None and self.observed_until > self.last:
+            yield f"{name}: o registro viu até o nº {self.observed_until}; o relatório acaba no nº {self.last}"
+        for seq in self.before:
+            yield f"{name}: o ponto assinado do nº {seq} é de antes do nº {self.first}, o primeiro: não prova nada dele em diante"
+
+
 @dataclass
 class Report:
-    """What a verification found."""
+    """What a verification found. Only a report that stands alone has a coverage, for each trail."""
 
     chains: int = 0
     events: int = 0
     problem_count: int = 0
     status: int = 0
     problems: list[Problem] = field(default_factory=list)
+    coverage: list[Coverage] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -117,24 +150,32 @@ class Report:
             self.status = max(self.status, problem.kind.status)
 
     def to_json(self) -> str:
-        return json.dumps(
-            {
-                "ok": self.ok,
-                "chains": self.chains,
-                "events": self.events,
-                "problems": [
-                    {"conversation_id": p.conversation_id, "seq": p.seq, "kind": p.kind.value, "detail": p.detail}
-                    for p in self.problems
-                ],
-            }
-        )
+        found: dict[str, Any] = {
+            "ok": self.ok,
+            "chains": self.chains,
+            "events": self.events,
+            "problems": [
+                {"conversation_id": p.conversation_id, "seq": p.seq, "kind": p.kind.value, "detail": p.detail}
+                for p in self.problems
+            ],
+        }
+        if self.coverage:
+            found["trails"] = list(map(asdict, self.coverage))
+        return json.dumps(found)
 
     def to_text(self) -> str:
         lines = [_described(problem) for problem in self.problems]
         if hidden := self.problem_count - len(self.problems):
             lines.append(f"... e mais {hidden} problemas")
+        lines += chain.from_iterable(each.described() for each in self.coverage)
         verdict = "sem alterações" if self.ok else f"{self.problem_count} problemas"
+        if self.status == ProblemKind.UNPROVEN.status:
+            verdict = f"sem alterações à vista, mas {self.problem_count} sem prova"
         return "\n".join([*lines, f"{self.chains} cadeias, {self.events} eventos: {verdict}"])
+
+
+def _span(first: int, last: int) -> str:
+    return f"nº {last}" if first == last else f"nº {first} a {last}"
 
 
 def _described(problem: Problem) -> str:
@@ -392,7 +433,7 @@ def _malformed(event: Mapping[str, Any]) -> str:
     try:
         canonical_json({name: event[name] for name in HASHED_FIELDS})
         event["canonical"].encode()
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):  # the first for a time at the end of the calendar
         return "um campo tem o que não cabe em JSON"
     return ""
 
@@ -647,6 +688,7 @@ def _base64(text: str) -> bytes:
 #     00000007.note     the signed root over the leaves of 1 to 7
 
 LEAF = re.compile(rb'{"conversation_id":"([A-Za-z0-9_-]{1,64})","hash":"([0-9a-f]{64})","seq":([1-9][0-9]{0,11})}')
+SEQ_MAX = 10**12 - 1
 LOG_FILE = re.compile(r"([0-9]{8})\.(leaves|note)")
 
 
@@ -684,6 +726,15 @@ class ObservedHeads:
         self._db.execute("INSERT OR IGNORE INTO found VALUES (?)", (conversation_id,))
         return self._db.execute("SELECT seq, hash FROM heads WHERE chain = ? ORDER BY seq", (conversation_id,))
 
+    def of_report(self, conversation_id: str, last: int, size: int) -> Iterator[tuple[int, str]]:
+        """Those that a report up to the event `last` must agree with, which knows of the log's first `size` leaves."""
+        wanted = "SELECT seq, hash FROM heads WHERE chain = ? AND (seq <= ? OR leaf < ?)"
+        return self._db.execute(wanted, (conversation_id, min(last, SEQ_MAX), size))
+
+    def highest(self, conversation_id: str) -> int | None:
+        (seq,) = self._db.execute("SELECT MAX(seq) FROM heads WHERE chain = ?", (conversation_id,)).fetchone()
+        return None if seq is None else int(seq)
+
     def not_found(self) -> Iterator[str]:
         """The chains that nobody has asked for."""
         rows = self._db.execute("SELECT DISTINCT chain FROM heads WHERE chain NOT IN (SELECT chain FROM found)")
@@ -717,7 +768,7 @@ def verify_log(
     `remembered` are notes that were seen before: the log must be a continuation of each.
     """
     frontier, newest, problems = Frontier(), None, []
-    roots: dict[int, bytes] = {}  # at the sizes of the remembered notes
+    roots = {0: Frontier().root()}  # at the sizes of the remembered notes
     wanted = {note.size for note in remembered}
     expected, unsigned = 1, ""
     for files in checkpoints:
@@ -810,30 +861,48 @@ def verify_report(document: Any, keys: Sequence[VerifierKey], observed: Observed
     trails = document.get("trails", [document]) if isinstance(document, dict) else None
     if not isinstance(trails, list) or not trails:
         raise UnreadableReport("não há trilhas no arquivo")
+    if "trails" in document and document.keys() & {"events", "checkpoints", "after"}:
+        raise UnreadableReport("há uma trilha ao lado de trails: não se sabe qual vale")
     for trail in trails:
         _verify_trail(trail, keys, observed, report)
 
 
 def _verify_trail(trail: Any, keys: Sequence[VerifierKey], observed: ObservedHeads, report: Report) -> None:
     try:
-        conversation_id, events = str(trail["conversation_id"]), [_with_time(event) for event in trail["events"]]
+        conversation_id, events = _text(trail["conversation_id"]), [_with_time(event) for event in trail["events"]]
         after = _head_of({**trail["after"], "conversation_id": conversation_id}) if "after" in trail else None
         proofs = [_Proof.read(each) for each in trail["checkpoints"]]
     except (TypeError, KeyError, ValueError) as exc:
         raise UnreadableReport("uma trilha não tem os campos que deve ter") from exc
-    heads = set(observed.of(conversation_id))
-    for proof in proofs:
-        problem = proof.problem(conversation_id, keys)
-        report.add([problem] if problem else [])
-        if not problem:
-            heads.add((proof.head.seq, proof.head.hash))
-    if not heads:
-        print(
-            f"{conversation_id}: nenhum ponto de verificação viu esta cadeia, o fim não está provado", file=sys.stderr
-        )
     report.chains += 1
     report.events += len(events)
+    count = report.problem_count
+    brought, size = set(), 0  # how much of the log the report knows of
+    for proof in proofs:
+        if problem := proof.problem(conversation_id, keys):
+            report.add([problem])
+        else:
+            brought.add((proof.head.seq, proof.head.hash))
+            size = max(size, parse_note(proof.note).size)
+    start = after.seq if after else 0
+    last = max([start, *(seq for event in events if (seq := _seq_of(event)) is not None)])
+    heads = brought.union(observed.of_report(conversation_id, last, size))
     report.add(find_problems(conversation_id, events, after=after, observed=sorted(heads)))
+    proven = []
+    if report.problem_count == count:  # of a damaged trail nothing is proven
+        proven = [event["seq"] for event in events if (event["seq"], event["current_hash"]) in heads]
+        if not proven:
+            detail = (
+                f"nenhum ponto de verificação prova os eventos, {_span(start + 1, last)}" if events else "sem eventos"
+            )
+            if after and (after.seq, after.hash) in heads:
+                detail += f"; só o nº {after.seq}, antes deles, está no registro"
+            report.add([Problem(conversation_id, last, ProblemKind.UNPROVEN, detail)])
+    signed = [seq for seq, _ in brought] + [seq for seq in [observed.highest(conversation_id)] if seq is not None]
+    before = tuple(sorted(seq for seq, _ in brought if seq < start))
+    report.coverage.append(
+        Coverage(conversation_id, start + 1, last, max(proven, default=None), max(signed, default=None), before)
+    )
 
 
 @dataclass(frozen=True)
@@ -847,8 +916,10 @@ class _Proof:
 
     @classmethod
     def read(cls, fields: Any) -> Self:
-        hashes = [bytes.fromhex(each) for each in fields["proof"]]
-        return cls(_head_of(fields["leaf"]), int(fields["leaf_index"]), hashes, str(fields["note"]))
+        hashes, index = [bytes.fromhex(each) for each in fields["proof"]], fields["leaf_index"]
+        if type(index) is not int:
+            raise TypeError("Not the place of a leaf")
+        return cls(_head_of(fields["leaf"]), index, hashes, _text(fields["note"]))
 
     def problem(self, conversation_id: str, keys: Sequence[VerifierKey]) -> Problem | None:
         try:
@@ -871,16 +942,38 @@ def _head_of(fields: Any) -> Head:
     return head
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("Not a text")
+    return value
+
+
 def _with_time(event: Any) -> dict[str, Any]:
-    """The event as it is stored: JSON has no times. One that cannot be read stays a text, which is malformed."""
+    """The event as it is stored: JSON has no times. One that is written otherwise stays a text, which is malformed."""
     try:
-        return {**event, "timestamp": datetime.fromisoformat(event["timestamp"])}
+        text = event["timestamp"]
+        at = datetime.fromisoformat(text)
     except (KeyError, TypeError, ValueError):
         return {**event}
+    is_ours = text.endswith("+00:00") and at.isoformat(timespec="microseconds") == text
+    return {**event, "timestamp": at} if is_ours else {**event}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name that stands twice means one thing to one reader and another to the next."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise UnreadableReport("um nome aparece duas vezes no mesmo objeto")
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Verifica uma trilha de auditoria exportada, só com a chave pública.")
+    parser = argparse.ArgumentParser(
+        description="Verifica uma trilha de auditoria exportada, só com a chave pública.",
+        epilog="status de saída:\n  0   sem alterações\n  2   não foi possível verificar\nsenão, o mais grave:\n"
+        + "\n".join(f"  {kind.status:<3} {kind.value}: {kind.label}" for kind in ProblemKind),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("trail", type=Path, metavar="TRAIL.json", help="o relatório exportado, em JSON")
     parser.add_argument(
         "--pubkey", type=Path, required=True, metavar="FILE", help="a chave pública: uma linha por chave"
@@ -890,7 +983,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         keys = parse_keys(options.pubkey.read_text())
-        document = json.loads(options.trail.read_bytes())
+        document = json.loads(options.trail.read_bytes(), object_pairs_hook=_object)
         with closing(ObservedHeads()) as observed:
             report = Report()
             if options.checkpoints:

@@ -89,7 +89,9 @@ def test_the_report_of_a_conversation_proves_itself(store, files, happen, checke
     (trail,) = to_document(report)["trails"]
     assert [event["seq"] for event in trail["events"]] == [1, 2, 3, 4]
     assert [each["leaf"]["seq"] for each in trail["checkpoints"]] == [3]
-    assert checked(report) == {"ok": True, "chains": 1, "events": 4, "problems": []}
+    covered = {"conversation_id": "ana", "first": 1, "last": 4, "proven_until": 3, "observed_until": 3, "before": []}
+    assert checked(report) == {"ok": True, "chains": 1, "events": 4, "problems": [], "trails": [covered]}
+    assert "ainda não cobre os últimos eventos" in verdict(report)
 
 
 def test_it_tells_what_it_is_about_and_what_was_found(store_files, happen):
@@ -120,11 +122,21 @@ def test_the_latest_checkpoint_of_the_chain_covers_it(store_files, happen, check
     assert checked(rui)["ok"]
 
 
-def test_without_a_checkpoint_it_says_that_the_end_is_not_proven_yet(store_files, happen, checked):
+def test_without_a_checkpoint_it_says_that_nothing_is_proven_yet(store_files, happen, checked):
     happen("ana")
     report = report_of()
-    assert checked(report)["ok"]
-    assert "Ainda não há ponto de verificação" in verdict(report)
+    assert kinds(checked(report)) == [("ana", "UNPROVEN")]
+    assert verdict(report).startswith("Sem alterações, e ainda sem prova: 1 evento.")
+    assert "Íntegro" not in pdf_text(to_pdf(report))
+
+
+def test_of_a_period_the_chains_that_no_checkpoint_saw_yet_are_told(store_files, happen, checked):
+    happen("ana")
+    make_checkpoint(now=NOW)
+    happen("ana", "rui", at=NOW + MINUTE)
+    report = report_since(NOW - 10 * MINUTE)
+    assert kinds(checked(report)) == [("rui", "UNPROVEN")]
+    assert verdict(report).endswith("ainda não cobre os últimos eventos; 1 cadeia ainda sem prova")
 
 
 def test_the_script_checks_it_outside_of_the_project(store_files, happen, tmp_path):
@@ -350,7 +362,7 @@ def test_the_command_writes_a_file_that_only_its_owner_reads(store_files, happen
     call_command("audit_report", "--conversation", "ana", "--format", form, "--output", str(output))
     assert output.read_bytes().startswith(begins)
     assert output.stat().st_mode & 0o777 == 0o600
-    assert "Íntegro: 1 evento" in capsys.readouterr().out
+    assert "Sem alterações, e ainda sem prova: 1 evento" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [output.name]
 
 
