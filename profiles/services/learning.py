@@ -55,7 +55,10 @@ def _new_entries(user_key: str, senders: Sequence[Sender], existing: dict[str, I
 
     An identifier that has an entry under an older pepper alone gets its twin under the newest.
     """
-    wanted = {attachment.ids: (attachment, sender) for sender in senders for attachment in to_attach(sender)}
+    wanted: dict[tuple[str, ...], tuple[Attachment, Sender]] = {}
+    for sender in senders:
+        for attachment in to_attach(sender):
+            wanted.setdefault(attachment.ids, (attachment, sender))  # the first is known by what is there already
     writes: list[Write] = []
     merge_ids = {key: entry.merge_ids for key, entry in existing.items() if entry.user_key == user_key}
     for ids, (attachment, sender) in wanted.items():
