@@ -18,6 +18,7 @@ def pepper_version(identity_id: str) -> int:
     return int(identity_id.partition("-")[0].removeprefix("v"))
 
 
+WORD_PAGE = 100  # profiles read at once for a word: most searches look at no more than a few
 CANDIDATES_MAX = 50  # more doubles of one person are a fault, not a list to be read
 
 
@@ -224,9 +225,10 @@ class UserProfileStore:
         where: tuple[tuple[str, Operator, Any], ...] = ((field, ">=", prefix), (field, "<", prefix + LAST_CHARACTER))
         return self._keys(where, limit)
 
-    def find_by_word(self, word: str, *, limit: int) -> list[str]:
-        """The keys of those who have the folded word in their name or their company's."""
-        return self._keys((("search_words", "array-contains", word),), limit)
+    def with_word(self, word: str) -> Iterator[UserProfile]:
+        """Those who have the folded word in their name or their company's."""
+        query = Query(UserProfile.collection, where=(("search_words", "array-contains", word),))
+        return map(UserProfile.from_snapshot, read_all(query, page=WORD_PAGE))
 
     def find_by_username_keys(self, keys: Sequence[str], *, limit: int) -> list[str]:
         """`keys` as `identity_keys` makes them."""

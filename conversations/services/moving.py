@@ -16,7 +16,7 @@ from conversations.stores import ConversationStore, Loaded
 from profiles.identifiers import Sender, identity_ids
 from profiles.services.resolution import IdentityContended, Resolved, resolve_senders
 from profiles.stores import IdentityStore
-from pyloto.documents import AlreadyExists, Create, Delete, get_store
+from pyloto.documents import DELETE_FIELD, AlreadyExists, Create, Delete, Update, get_store
 from pyloto.observability.alerts import alert
 from pyloto.privacy.fields import DecryptionFailed, decrypt, encrypt
 from pyloto.privacy.registry import encrypted_fields
@@ -59,7 +59,8 @@ def _is_erased(message: Message, loaded: Loaded) -> bool:
 
 
 def _move(message: Message, *, now: datetime) -> str | None:
-    """Returns whose it is now; None where it cannot be read, as nobody can tell then: it stays where it is."""
+    """Returns whose it is now; None where it cannot be read, as nobody can tell then: it stays where it is, not due
+    any more, since no other try would end otherwise. Its state tells that it was not answered."""
     try:
         sender = Sender.from_json(decrypt(message.sender or "", path=message.path, field="sender"))
         owner = _owner_of(sender, now=now)
@@ -67,6 +68,7 @@ def _move(message: Message, *, now: datetime) -> str | None:
         document = _bound_to(path, message)
     except DecryptionFailed:
         alert("message_not_moved", message_key=message.pk)
+        get_store().commit([Update(message.path, {"due": DELETE_FIELD}, last_update_time=message.update_time)])
         return None
     if path == message.path:  # a merge was undone meanwhile
         return owner.user_key

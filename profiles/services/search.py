@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from profiles.facts import clean_text, fold, words_of
-from profiles.models import Identity, UserProfile
+from profiles.models import Identity
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.privacy.hashing import identity_keys
 from pyloto.privacy.phones import InvalidPhone, canonical_phone, canonical_wa_id
 
 TERM_MAX = 100  # characters
 RESULTS_MAX = 50
-WORD_HITS_MAX = 200  # read for one word, before those without the others are left out
+WORD_HITS_MAX = 2000  # looked at for one word, to find those who have the others too
 profiles = UserProfileStore()
 identities = IdentityStore()
 
@@ -31,11 +31,12 @@ def search(term: str, *, limit: int = RESULTS_MAX) -> Found:
     term = clean_text(term)[:TERM_MAX]
     if not fold(term):
         return Found([])
-    keys = _by_identifier(term)
+    keys, cut = _by_identifier(term), False
     if not term.startswith("@"):
-        keys += _by_text(fold(term), limit=limit + 1)
+        by_text, cut = _by_text(fold(term), limit=limit + 1)
+        keys += by_text
     keys = list(dict.fromkeys(keys))
-    return Found(keys[:limit], more=len(keys) > limit)
+    return Found(keys[:limit], more=cut or len(keys) > limit)
 
 
 def _by_identifier(term: str) -> list[str]:
@@ -44,7 +45,8 @@ def _by_identifier(term: str) -> list[str]:
     values += [(Identity.Kind.PHONE, phone) for phone in phones_in(term)]
     ids = [key for kind, value in values for key in identity_keys(kind.value, value)]
     found = identities.find_many(ids)
-    keys = [found[key].user_key for key in ids if key in found]
+    owners = dict.fromkeys(found[key].user_key for key in ids if key in found)
+    keys = list(profiles.find_many(owners))  # before the first turn there is nothing to be shown
     if username and " " not in username:
         by_username = identity_keys(Identity.Kind.USERNAME.value, username)
         keys += profiles.find_by_username_keys(by_username, limit=RESULTS_MAX)
@@ -54,6 +56,9 @@ def _by_identifier(term: str) -> list[str]:
 def phones_in(term: str) -> list[str]:
     """The canonical phones that the term may stand for: a Brazilian number without country code, an international one."""
     digits = "".join(char for char in term if char in "0123456789")
+    if digits.startswith("00"):  # as it is dialled
+        digits = digits.removeprefix("00")
+        term = f"+{digits}"
     found = []
     for read, text in ((canonical_phone, term), (canonical_wa_id, digits)):
         try:
@@ -63,22 +68,23 @@ def phones_in(term: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _by_text(folded: str, *, limit: int) -> list[str]:
-    keys = profiles.find_by_prefix("name_search", folded, limit=limit)
+def _by_text(folded: str, *, limit: int) -> tuple[list[str], bool]:
+    """The keys, and whether there may be more that were not looked at."""
+    keys, cut = profiles.find_by_prefix("name_search", folded, limit=limit), False
     words = words_of(folded)
     if words:
-        keys += _with_words(words, limit)
-    return keys + profiles.find_by_prefix("city_search", folded, limit=limit)
+        with_words, cut = _with_words(words, limit)
+        keys += with_words
+    return keys + profiles.find_by_prefix("city_search", folded, limit=limit), cut
 
 
-def _with_words(words: list[str], limit: int) -> list[str]:
+def _with_words(words: list[str], limit: int) -> tuple[list[str], bool]:
     """One word is asked for, the longest: it fits the fewest. The others are looked for among what it finds."""
     longest = max(words, key=len)
-    if set(words) == {longest}:
-        return profiles.find_by_word(longest, limit=limit)
-    found = profiles.find_many(profiles.find_by_word(longest, limit=WORD_HITS_MAX))
-    return [key for key, profile in found.items() if _has(profile, words)][:limit]
-
-
-def _has(profile: UserProfile, words: list[str]) -> bool:
-    return set(words) <= set(profile.search_words)
+    keys: list[str] = []
+    for number, profile in enumerate(profiles.with_word(longest)):
+        if len(keys) == limit or number == WORD_HITS_MAX:
+            return keys, True
+        if set(words) <= set(profile.search_words):
+            keys.append(profile.pk)
+    return keys, False

@@ -17,6 +17,7 @@ from conversations.models import Conversation, Message, Mode
 from conversations.services import moving
 from conversations.services.merging import merge, undo
 from conversations.services.sessions import SessionManager
+from conversations.services.sweep import find_still
 from conversations.services.turns import process
 from conversations.whatsapp.client import Rejected
 from conversations.whatsapp.errors import ErrorClass
@@ -205,7 +206,9 @@ def test_a_notice_of_a_number_change_moves_with_what_it_brings(customer: Custome
 
 
 @ONE_ADAPTER
-def test_a_message_that_cannot_be_read_stays_and_holds_nothing_back(customer: Customer, gone: str) -> None:
+def test_a_message_that_cannot_be_read_stays_and_holds_nothing_back(
+    customer: Customer, gone: str, caplog: pytest.LogCaptureFixture
+) -> None:
     comes_late(gone, "wamid.late1")
     comes_late(gone, "wamid.late2")
     first = next(message for message in below(gone) if message.state == "RECEIVED")
@@ -214,7 +217,12 @@ def test_a_message_that_cannot_be_read_stays_and_holds_nothing_back(customer: Cu
     assert [revealed(message, "provider_message_id") for message in below(newcomer(customer).user_key)] == [
         "wamid.late2"
     ]
-    assert first.path in {message.path for message in below(gone)}
+    [stays] = [message for message in below(gone) if message.path == first.path]
+    assert (stays.state, stays.due) == ("RECEIVED", None)
+    told = [record for record in caplog.records if "message_not_moved" in record.getMessage()]
+    serve(gone, customer.outside)
+    assert len(told) == len([r for r in caplog.records if "message_not_moved" in r.getMessage()]) == 1
+    assert gone not in find_still(now=timezone.now() + timedelta(minutes=5))
     customer._user_key = ""
 
 
