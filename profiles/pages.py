@@ -15,13 +15,13 @@ from django.views.decorators.http import require_POST
 from audit.errors import CustomerErased, TrailContended
 from pyloto.documents import NotFound, Unavailable, is_document_id
 from pyloto.documents.admin import DocumentAdmin
-from pyloto.errors import PylotoError
+from pyloto.errors import PylotoError, TransientError
 from pyloto.privacy.registry import erasure_steps
 
 from .forms import EraseForm, HoldForm
 from .models import Erasure, UserProfile
 from .services import access, erasure, retention
-from .services.receipts import STAYS
+from .services.receipts import Receipt, what_stays
 from .services.reveal import REVEALS_PER_HOUR, RevealUnavailable, TooManyReveals
 from .stores import UserProfileStore
 from .tasks import ring_for_erasure
@@ -37,7 +37,13 @@ EXPLANATIONS: dict[type[PylotoError], str] = {
     RevealUnavailable: "Não foi possível registrar a consulta, por isso nada foi mostrado. Tente de novo em instantes.",
     erasure.UnknownCustomer: "Não há nada guardado sobre este cliente.",
     erasure.OnLegalHold: "Há guarda legal sobre este cliente: ela precisa ser retirada antes, salvo ordem de autoridade.",
+    # At last: whatever else did not answer, such as the storage or Redis.
+    TransientError: "Um dos serviços do sistema não respondeu. Tente de novo em instantes.",
 }
+HOLD_FORBIDS = (
+    "Há guarda legal sobre este cliente: apagar por ordem de autoridade exige também a permissão de pôr e tirar a guarda "
+    "legal."
+)
 EXPLAINED = tuple(EXPLANATIONS)
 
 
@@ -202,14 +208,7 @@ class RightsPages(CustomerPages):
             return self.not_there(request, user_key)
         form = EraseForm(request.POST or None)
         if form.is_valid():
-            reason = Erasure.Reason(form.cleaned_data["reason"])
-            try:
-                begun = erasure.begin(user_key=user_key, reason=reason, actor=actor_of(request), now=timezone.now())
-            except EXPLAINED as exc:
-                return self.refused(request, exc, user_key)
-            ring_for_erasure(begun.user_key)
-            messages.success(request, "Apagamento iniciado: o cliente já está desligado.")
-            return HttpResponseRedirect(reverse("admin:profiles_erasure_change", args=(begun.user_key,)))
+            return self.begin_erasure(request, user_key, Erasure.Reason(form.cleaned_data["reason"]))
         return self.page(
             request,
             "erase",
@@ -217,5 +216,29 @@ class RightsPages(CustomerPages):
             f"Apagar os dados de {display_name(profile)}",
             form=form,
             goes=erasure_steps(),
-            stays=STAYS,
+            stays=what_stays(),
         )
+
+    def begin_erasure(self, request: HttpRequest, user_key: str, reason: Erasure.Reason) -> HttpResponse:
+        """Where it began and broke off, the background job goes on with it: the receipt says how far it is."""
+        try:
+            if reason == Erasure.Reason.AUTHORITY and not may(request, "hold") and erasure.is_on_hold(user_key):
+                messages.error(request, HOLD_FORBIDS)
+                return HttpResponseRedirect(customer_url(user_key))
+            begun = erasure.begin(user_key=user_key, reason=reason, actor=actor_of(request), now=timezone.now())
+        except EXPLAINED as exc:
+            standing = _begun(user_key) if isinstance(exc, TransientError) else None
+            if standing is None:
+                return self.refused(request, exc, user_key)
+            begun = standing
+        ring_for_erasure(begun.user_key)
+        messages.success(request, "Apagamento iniciado: o cliente já está desligado.")
+        return HttpResponseRedirect(reverse("admin:profiles_erasure_change", args=(begun.user_key,)))
+
+
+def _begun(user_key: str) -> Receipt | None:
+    try:
+        receipt = erasure.receipt(user_key)
+    except TransientError:
+        return None
+    return None if receipt and receipt.is_complete else receipt

@@ -17,7 +17,7 @@ from django.core.files.storage import storages
 
 from audit import Event, EventType, event_id, trails
 from audit.errors import TrailContended
-from profiles.models import Erasure, UserProfile
+from profiles.models import Erasure
 from profiles.services.receipts import Receipt
 from profiles.services.resolution import forget
 from profiles.services.subjects import subject_of
@@ -163,6 +163,12 @@ def is_there(subject: Subject) -> bool:
     return bool(subject.conversation_ids or subject.identifiers) or any(step.count(subject) for step in erasure_steps())
 
 
+def is_on_hold(user_key: str) -> bool:
+    """Whether a legal hold stands on this person, under whichever of their keys."""
+    found = UserProfileStore().find_many(subject_of(user_key).user_keys)
+    return any(profile.legal_hold for profile in found.values())
+
+
 # --- detaching --------------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +201,7 @@ def start(
 
 def _respect_hold(journal: Erasure, user_keys: Sequence[str]) -> None:
     """What was erased once was allowed to be, whatever a restored backup says."""
-    found: dict[str, UserProfile] = UserProfileStore().find_many(user_keys)
+    found = UserProfileStore().find_many(user_keys)
     journal.on_hold = journal.on_hold or any(profile.legal_hold for profile in found.values())
     if journal.on_hold and journal.reason != Erasure.Reason.AUTHORITY and ALONE not in journal.done:
         raise OnLegalHold("this customer is on legal hold")

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from profiles.models import Erasure
 from pyloto.privacy.registry import erasure_steps
 
-STAYS = (
+_STAYS = (
     (
         "Trilha de auditoria das conversas",
         "Só códigos, contagens e identificadores aleatórios: cumpre obrigação legal e prova o que foi feito (LGPD, art. 16, I).",
@@ -21,7 +22,11 @@ STAYS = (
     ),
     (
         "Marcas contra mensagens repetidas",
-        "Resumos criptográficos dos identificadores de mensagens, sem conteúdo. Expiram sozinhas em até 8 dias.",
+        "Resumos criptográficos dos identificadores de mensagens, sem conteúdo. Expiram sozinhas em até {dedupe_days} dias.",
+    ),
+    (
+        "Registros técnicos do sistema (logs)",
+        "Eventos, códigos e identificadores aleatórios, sem nome, contato nem texto. Expiram no prazo da política de logs.",
     ),
     (
         "Mensagens no WhatsApp",
@@ -36,6 +41,13 @@ STAYS = (
         "Expiram no prazo da política de backup. Se uma for restaurada antes disso, este apagamento é refeito.",
     ),
 )
+
+
+def what_stays() -> tuple[tuple[str, str], ...]:
+    """(what, why)"""
+    return tuple((what, why.format(dedupe_days=settings.DEDUPE_TTL_DAYS)) for what, why in _STAYS)
+
+
 HELD = (
     "Guarda legal",
     "O cliente estava sob guarda legal; o apagamento foi feito por ordem de autoridade.",
@@ -76,7 +88,7 @@ class Receipt:
             scan_at=journal.scan_at,
             completed_at=journal.completed_at,
             removed=_removed(journal.counts),
-            stays=(HELD, *STAYS) if journal.on_hold else STAYS,
+            stays=(HELD, *what_stays()) if journal.on_hold else what_stays(),
         )
 
     @property

@@ -129,12 +129,6 @@ def hold(*, user_key: str, reason: UserProfile.HoldReason, actor: str, now: date
     _change({user_key: placed}, old=_reason(before), new=reason.value, actor=actor, now=now)
 
 
-def is_held(user_key: str) -> bool:
-    """Whether this person is under a legal hold, under whichever of their keys."""
-    held = profiles.find_many(subject_of(user_key).user_keys).values()
-    return any(profile.legal_hold for profile in held)
-
-
 def release_hold(*, user_key: str, actor: str, now: datetime) -> bool:
     """Let the clock run again for this person; False where nothing was held."""
     user_keys = keys_of(user_key)

@@ -10,12 +10,14 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
+from profiles import pages
 from profiles.models import Erasure, UserProfile
-from profiles.services import erasure
+from profiles.services import access, erasure
 from profiles.services.history import PAGE, history
 from profiles.services.reveal import REVEALS_PER_HOUR
 from profiles.stores import UserProfileStore
 from pyloto.documents import DocumentStore, Unavailable, Update, get_store, use_store
+from pyloto.errors import StorageUnavailable
 from tests.conversations.kept import documents
 from tests.conversations.test_admin_pages import ENGLISH, visible_words
 from tests.lab import canaries
@@ -310,6 +312,48 @@ def test_a_legal_hold_forbids_erasure_until_it_is_lifted(ana: str) -> None:
     assert "Não havia guarda legal" in read(client.post(url(ana, "release_hold"), follow=True))
 
 
+def test_the_order_of_an_authority_needs_the_permission_of_holds_where_one_stands(ana: str) -> None:
+    order = {"reason": "AUTHORITY", "confirmation": "APAGAR"}
+    staff("view", "hold").post(url(ana, "hold"), {"reason": "LAWSUIT"})
+    assert "exige também a permissão" in read(staff("view", "erase").post(url(ana, "erase"), order, follow=True))
+    assert erasure.receipt(ana) is None
+    both = staff("view", "erase", "hold")
+    assert both.post(url(ana, "erase"), order)["Location"] == f"/admin/profiles/erasure/{ana}/change/"
+    assert [event.metadata["hold_overridden"] for event in events("ERASURE_REQUESTED")] == [True]
+
+
+def test_without_a_hold_the_order_of_an_authority_needs_no_more_than_others(ana: str) -> None:
+    staff("view", "erase").post(url(ana, "erase"), {"reason": "AUTHORITY", "confirmation": "APAGAR"})
+    assert erasure.receipt(ana)
+
+
+def test_an_erasure_that_broke_off_at_the_storage_goes_on_and_shows_its_receipt(
+    ana: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> Any:
+        raise StorageUnavailable("away")
+
+    rung: list[str] = []
+    monkeypatch.setattr(erasure.write_once, "save_once", refuse)
+    monkeypatch.setattr(pages, "ring_for_erasure", rung.append)
+    begun = staff("view", "erase").post(url(ana, "erase"), {"reason": "REQUEST", "confirmation": "APAGAR"})
+    assert begun["Location"] == f"/admin/profiles/erasure/{ana}/change/"
+    assert rung == [ana]
+
+
+@pytest.mark.parametrize("page", ["erase", "access/json"])
+def test_what_does_not_answer_is_explained(ana: str, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    def refuse(*args: Any, **about: Any) -> Any:
+        raise StorageUnavailable("away")
+
+    monkeypatch.setattr(erasure, "begin", refuse)
+    monkeypatch.setattr(access, "access_report", refuse)
+    form = {"reason": "REQUEST", "confirmation": "APAGAR"}
+    answer = staff("view", "erase", "access").post(url(ana, page), form, follow=True)
+    assert "Um dos serviços do sistema não respondeu" in read(answer)
+    assert erasure.receipt(ana) is None
+
+
 def test_an_erasure_asks_twice_and_ends_in_a_receipt(ana: str) -> None:
     client = staff("view", "erase")
     for data in (
@@ -342,9 +386,9 @@ def test_an_erasure_asks_twice_and_ends_in_a_receipt(ana: str) -> None:
 
 
 def test_who_is_not_there_is_said_to_be_so(admin_client: Client) -> None:
-    pages = ("change", "edit", "erase")
+    names = ("change", "edit", "erase")
     posts = ("reveal", "hold", "release_hold", "access/json")
-    for page in pages:
+    for page in names:
         assert "não existe" in read(admin_client.get(url("ninguem", page), follow=True))
     for page in posts:
         answer = admin_client.post(
@@ -357,13 +401,13 @@ def test_every_page_is_in_portuguese_and_kept_by_no_cache(admin_client: Client, 
     rui = writes("wamid.2", name="Rui", wa_id="5542999990002")
     get_store().commit([Update(profiles.path(ana), {"merge_candidates": [rui]})])
     merge = f"/admin/conversations/conversation/{ana}/merge/"
-    pages = [LIST, "/admin/profiles/merge/", url(ana), url(ana, "edit"), url(ana, "erase"), merge]
+    urls = [LIST, "/admin/profiles/merge/", url(ana), url(ana, "edit"), url(ana, "erase"), merge]
     found = {}
-    for page in pages:
+    for page in urls:
         answer = admin_client.get(page)
         assert "no-store" in answer["Cache-Control"], page
         found[page] = re.findall(rf"(?<![\w-])({ENGLISH})(?![\w-])", visible_words(read(answer)))
-    assert found == {page: [] for page in pages}
+    assert found == {page: [] for page in urls}
 
 
 def test_empty_lists_of_merges_and_erasures_say_so(admin_client: Client) -> None:

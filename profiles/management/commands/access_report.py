@@ -20,7 +20,8 @@ class Command(BaseCommand):
     help = (
         "Writes everything that is stored about one customer into a file that only its owner can read. The report is told "
         "of in the customer's audit trail. Exit status 1 where there is nothing to report, 2 where the stores do not "
-        "answer: nothing is written then."
+        "answer: nothing is written then. Who kills it with SIGKILL while it writes leaves a part of the report beside FILE, as "
+        "a hidden file .FILE.* of the same owner: delete it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
