@@ -3,9 +3,12 @@
 import base64
 import binascii
 import re
+import unicodedata
 from collections.abc import Sequence
 
-_SIGNS = re.compile(r"[\s().+\-/]")
+_ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|([/\"bfnrt]))")  # of JSON, also of JSON in a JSON string
+_FOREIGN_DIGITS = re.compile(r"(?![0-9])\d")
+_SIGNS = re.compile(r"(?<=[0-9])[^0-9A-Za-z\"{}]{1,6}(?=[0-9])")  # not from one field of JSON into the next
 _MESSAGE_IDS = re.compile(r"(?:wamid\.|HBg)[\w+/=\\-]+")
 _BRAZILIAN_MOBILE = re.compile(r"\+55(\d\d)9(\d{8})")
 USERNAME_MIN = 3  # Meta: usernames have 3 to 35 characters
@@ -13,13 +16,16 @@ USERNAME_MIN = 3  # Meta: usernames have 3 to 35 characters
 
 def names_person(text: str, identifiers: Sequence[tuple[str, str]]) -> bool:
     """`identifiers`: (kind, canonical value), as `Subject` has them."""
+    if not identifiers:
+        return False
     phones = [_digits(value) for kind, value in identifiers if kind == "PHONE"]
+    plain = _plain(text)
     if phones:
-        squeezed = _SIGNS.sub("", text)
+        squeezed = _SIGNS.sub("", plain)
         inside = "\n".join(map(_decoded, _MESSAGE_IDS.findall(text)))
         if any(phone.search(squeezed) or phone.search(inside) for phone in phones):
             return True
-    folded = text.lower()
+    folded = plain.lower()
     return any(_stands_in(value.lower(), folded) for kind, value in identifiers if kind != "PHONE")
 
 
@@ -29,6 +35,21 @@ def _digits(phone: str) -> re.Pattern[str]:
         area, subscriber = found.groups()
         return re.compile(rf"{area}9?{subscriber}")
     return re.compile(re.escape(phone.removeprefix("+")))
+
+
+def _plain(text: str) -> str:
+    """As people read it: without the escapes of JSON, in one form of each character, digits of all scripts as ASCII."""
+    text = _ESCAPED.sub(_unescaped, text)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = unicodedata.normalize("NFKC", text)
+    return text if text.isascii() else _FOREIGN_DIGITS.sub(lambda found: str(int(found[0])), text)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if code := found[1]:
+        return chr(int(code, 16))
+    return found[2] if found[2] in '/"' else "\n"
 
 
 def _decoded(message_id: str) -> str:

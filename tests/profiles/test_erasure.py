@@ -34,9 +34,10 @@ from profiles.services.resolution import CACHE_SECONDS
 from pyloto import write_once
 from pyloto.documents import Create, DocumentStore, Query, use_store
 from pyloto.privacy.fields import encrypt
+from pyloto.privacy.identifying import names_person
 from pyloto.privacy.registry import Subject, erasure_steps
 from tests.conversations.outside import Outside
-from tests.lab.canaries import PHONE, WA_ID, find_canaries
+from tests.lab.canaries import PHONE, PHONE_SPELLINGS, WA_ID, WAMID, find_canaries
 from tests.lab.faulty_store import FaultyStore
 
 from .erasures import (
@@ -530,9 +531,6 @@ def test_the_tombstones_hold_no_personal_data(world: World) -> None:
 
 
 def test_a_phone_is_recognised_in_any_spelling() -> None:
-    from pyloto.privacy.identifying import names_person
-    from tests.lab.canaries import PHONE, PHONE_SPELLINGS, WAMID
-
     person = [("PHONE", PHONE), ("USERNAME", "quixa")]
     with_area = [spelling for spelling in PHONE_SPELLINGS if "42" in spelling.partition("9")[0]]
     assert len(with_area) == 7
@@ -540,3 +538,28 @@ def test_a_phone_is_recognised_in_any_spelling() -> None:
         assert names_person(text, person), text
     for text in ("4299876 and 1235", "quixabeira", "quixa.b", "wamid.xyz", "", "99876-1234"):
         assert not names_person(text, person), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "42\u00a099999-0001", r"42\u00a099999-0001", "42 99999\u20110001", r"42 99999\u20110001", "42 99999\u20130001",
+        r"42\/99999-0001", "(42)9.9999.0001", "42_99999_0001", r"42\n999990001", "42 9 9999 · 0001", "４２９９９９９０００１",
+        r"\uff14\uff12 99999-0001", r'"{\"phone\": \"+55 42 9999\\u2011 0001\"}"', "٤٢٩٩٩٩٩٠٠٠١", r"\ud835\udfd22 99999 0001",
+        r"oi\nquixa", r"oi\u0020quixa",
+    ],
+)  # fmt: skip
+def test_however_it_was_typed_or_encoded(text: str) -> None:
+    person = [("PHONE", "+5542999990001"), ("USERNAME", "quixa")]
+    assert names_person(text, person)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"timestamp": "1742", "id": "999990001"}', '["42","999990001"]', '{"a":42},{"b":999990001}', "42 e 99999-0001",
+        "42 ------- 99999-0001", r"42\u0061999990001", "0" * 50, r"oi\u0061quixa",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
+    assert not names_person(text, [("PHONE", "+5542999990001"), ("USERNAME", "quixa")])
