@@ -13,7 +13,7 @@ at which they were written. So a run that was killed is finished by the next one
 sign the same: there are never two checkpoints of one number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -134,25 +134,41 @@ class _Writer:
     def _unseen(self, since: datetime) -> list[bytes]:
         """The heads of the chains with events since then that are not in the log yet, sorted by chain."""
         heads: dict[str, Head] = {}
-        malformed = 0
+        created_at: dict[str, datetime] = {}  # of those heads
+        malformed = ahead = 0
         for snapshot in AuditLogStore().since(since):
             head = head_of(snapshot)
             if head is None:
                 malformed += 1  # verification tells which; here it must not keep the others from being signed
             elif head.conversation_id not in heads or head.seq > heads[head.conversation_id].seq:
                 heads[head.conversation_id] = head
+                created_at[head.conversation_id] = snapshot.create_time
+            ahead += snapshot.data["timestamp"] > self.now + MARGIN
         if malformed:
             alert("audit_events_malformed", count=malformed)
-        known = self._leaves_since(since)
-        lines = (leaf_bytes(heads[conversation_id]) for conversation_id in sorted(heads))
-        return [line for line in lines if line not in known]
+        if ahead:
+            alert("audit_events_ahead_of_time", count=ahead)
+        known = set[bytes]().union(*self._leaves_since(since))
+        lines = {chain: line for chain in sorted(heads) if (line := leaf_bytes(heads[chain])) not in known}
+        # Those that stood there before `since` have a timestamp ahead of their time.
+        early = {line: created_at[chain] for chain, line in lines.items() if created_at[chain] < since}
+        signed = self._find_signed(early)
+        return [line for line in lines.values() if line not in signed]
 
-    def _leaves_since(self, since: datetime) -> set[bytes]:
-        """The leaves that can hold events of this time. One that is overlooked would stand in the log twice: no harm."""
-        known: set[bytes] = set()
+    def _find_signed(self, lines: Mapping[bytes, datetime]) -> set[bytes]:
+        """Those of the lines that the log holds. Each can be there since its event was created, most in the next one."""
+        found: set[bytes] = set()
+        if lines:
+            for leaves in self._leaves_since(min(lines.values()) - LONGEST_RUN):
+                found |= leaves & lines.keys()
+                if len(found) == len(lines):
+                    break
+        return found
+
+    def _leaves_since(self, since: datetime) -> Iterator[set[bytes]]:
+        """The leaves of each checkpoint since then. One that is overlooked would stand in the log twice: no harm."""
         for checkpoint in self.documents.created_since(since):
-            known.update((self._bytes(_leaves_name(checkpoint.number)) or b"").splitlines())
-        return known
+            yield set((self._bytes(_leaves_name(checkpoint.number)) or b"").splitlines())
 
     # --- what is written ----------------------------------------------------------------------------------------------
 

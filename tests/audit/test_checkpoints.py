@@ -34,6 +34,10 @@ def overwrite(storage, name, content):
     storage.save(name, ContentFile(content))
 
 
+def age_files(storage, number, at):
+    os.utime(storage.path(f"checkpoints/{number:08d}.leaves"), (at.timestamp(), at.timestamp()))
+
+
 @pytest.fixture
 def alerts(monkeypatch):
     """The alerts, by their names."""
@@ -86,6 +90,18 @@ def test_nothing_new_writes_nothing(embedded_store, files, happen):
     assert make_checkpoint(now=NOW) is None
     assert make_checkpoint(now=NOW + 5 * HOUR) is None
     assert len(read_log().notes) == 1
+
+
+def test_an_event_from_the_future_is_reported_and_signed_once(embedded_store, files, happen, alerts):
+    happen("ahead", at=NOW + 9 * HOUR)
+    for hour in range(4):
+        happen("a", at=NOW + hour * HOUR)
+        checkpoint = make_checkpoint(now=NOW + hour * HOUR)
+        age_files(files, checkpoint.number, NOW + hour * HOUR)
+
+    assert make_checkpoint(now=NOW + 4 * HOUR) is None
+    assert read_log().heads == [("a", 1), ("ahead", 1), ("a", 2), ("a", 3), ("a", 4)]
+    assert alerts == ["audit_events_ahead_of_time"] * 5
 
 
 def test_an_event_that_was_committed_late_is_still_signed(embedded_store, files, happen):
