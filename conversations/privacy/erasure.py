@@ -58,7 +58,8 @@ def _messages(subject: Subject) -> list[Query]:
 
 
 def _came_later(message: Message, subject: Subject) -> bool:
-    return subject.asked_at is not None and message.came_in_after(subject.asked_at)
+    """What is due no more was given up by the worker, with an alert: nobody can tell whose it is, so it goes too."""
+    return message.due is not None and subject.asked_at is not None and message.came_in_after(subject.asked_at)
 
 
 def _erase_quarantine(subject: Subject) -> int:

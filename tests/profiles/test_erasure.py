@@ -351,6 +351,30 @@ def test_a_message_through_a_process_that_did_not_know_is_moved_and_answered_onc
     assert CACHE_SECONDS < erasure.SCAN_AFTER.total_seconds()
 
 
+def test_a_message_after_the_request_that_nobody_can_read_goes_with_the_last_scan(
+    world: World, valkey: redis.Redis, outside: Outside, lines: Any
+) -> None:
+    begin(world.user_key)
+    erasure.resume(world.user_key, timezone.now())
+    path = f"conversations/{world.user_key}/messages/{'f' * 40}"
+    at = timezone.now()
+    late = {
+        "provider": "whatsapp",
+        "direction": "in",
+        "actor": "USER",
+        "type": "text",
+        "text": TEXT,
+        "seq": 1,
+        "payload": {},
+    }
+    when = {"received_at": at, "timestamp": at, "due": {"shard": 15, "at": at}}
+    inner().create(path, {**late, **when, "state": "RECEIVED", "sender": "9.AAAA"})
+    process(user_key=world.user_key, client=outside)  # type: ignore[arg-type]
+    assert '"message_not_moved"' in lines()
+    finished(world.user_key)
+    check_gone(world, valkey)
+
+
 def test_what_waited_before_the_request_is_neither_answered_nor_sent(
     world: World, valkey: redis.Redis, outside: Outside
 ) -> None:
