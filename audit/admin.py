@@ -25,7 +25,7 @@ from pyloto.errors import TransientError
 from pyloto.write_once import read
 
 from .chain import CHAIN_ID, EventType, Problem
-from .labels import actor_label, summary, type_label
+from .labels import actor_label, summary, text_label, type_label, when_label
 from .models import AuditEvent, Checkpoint
 from .report_pdf import to_pdf
 from .reports import (
@@ -35,6 +35,7 @@ from .reports import (
     conversation_report,
     is_period,
     period_report,
+    plain,
     start_of,
     verify_beginning,
     write_json,
@@ -82,11 +83,11 @@ class PeriodForm(forms.Form):
 class AuditEventAdmin(DocumentAdmin):
     """All events by time, or with `?conversation_id=` the chain of one conversation by number."""
 
-    list_display = ("seq", "when", "type_label", "actor_label", "summary", "trail", "short_hash")
+    list_display = ("number", "when", "type_label", "actor_label", "summary", "trail", "short_hash")
     link_lookups = ("conversation_id",)
     list_before_template = "admin/audit/chain.html"
     fields = (
-        "seq", "timestamp", "type_label", "actor_label", "changes_json", "metadata_json", "conversation_id", "event_id",
+        "number", "when", "type_label", "actor_label", "changes_json", "metadata_json", "conversation_id", "event_id",
         "correlation_id", "previous_hash", "current_hash", "canonical_text",
     )  # fmt: skip
 
@@ -112,9 +113,13 @@ class AuditEventAdmin(DocumentAdmin):
             raise PermissionDenied
         return _report_view(request)
 
+    @display(description="nº")
+    def number(self, event: AuditEvent) -> str:
+        return text_label(event.seq)
+
     @display(description="quando")
     def when(self, event: AuditEvent) -> str:
-        return f"{timezone.localtime(event.timestamp):%d/%m/%Y %H:%M:%S}"
+        return when_label(event.timestamp)
 
     @display(description="o que aconteceu")
     def type_label(self, event: AuditEvent) -> str:
@@ -130,21 +135,24 @@ class AuditEventAdmin(DocumentAdmin):
 
     @display(description="conversa")
     def trail(self, event: AuditEvent) -> str:
-        url = reverse("admin:audit_auditevent_changelist") + f"?conversation_id={event.conversation_id}"
+        conversation_id = text_label(event.conversation_id)
+        if not CHAIN_ID.fullmatch(conversation_id):
+            return conversation_id[:8]
+        url = reverse("admin:audit_auditevent_changelist") + f"?conversation_id={conversation_id}"
         classes = "text-primary-600 dark:text-primary-500"
-        return format_html('<a class="{}" href="{}">{}</a>', classes, url, event.conversation_id[:8])
+        return format_html('<a class="{}" href="{}">{}</a>', classes, url, conversation_id[:8])
 
     @display(description="hash")
     def short_hash(self, event: AuditEvent) -> str:
-        return format_html('<code title="{}">{}…</code>', event.current_hash, event.current_hash[:12])
+        return format_html('<code title="{}">{}…</code>', event.current_hash, text_label(event.current_hash)[:12])
 
     @display(description="mudanças")
     def changes_json(self, event: AuditEvent) -> str:
-        return pretty_json(event.changes)
+        return pretty_json(plain(event.changes))
 
     @display(description="detalhes")
     def metadata_json(self, event: AuditEvent) -> str:
-        return pretty_json(event.metadata)
+        return pretty_json(plain(event.metadata))
 
     @display(description="forma canônica")
     def canonical_text(self, event: AuditEvent) -> str:
@@ -174,7 +182,7 @@ class CheckpointAdmin(DocumentAdmin):
 
     @display(description="quando")
     def when(self, checkpoint: Checkpoint) -> str:
-        return f"{timezone.localtime(checkpoint.created_at):%d/%m/%Y %H:%M}"
+        return when_label(checkpoint.created_at, "%d/%m/%Y %H:%M")
 
     @display(description="raiz")
     def short_root(self, checkpoint: Checkpoint) -> str:

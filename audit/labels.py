@@ -1,7 +1,10 @@
 """Events as people read them: what the admin and the reports show of the codes that are stored."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
 
 from .chain import EventType
 
@@ -14,19 +17,37 @@ ACTORS = {
     "system": "Sistema",
 }
 ID_LENGTH = 32  # what is shorter is a code
+UNKNOWN = "?"  # where a damaged event has nothing that can be shown
 
 
-def type_label(event_type: str) -> str:
-    return str(TYPES.get(event_type, event_type))
+def when_label(at: object, form: str = "%d/%m/%Y %H:%M:%S") -> str:
+    """The local time. Whatever no event of ours holds, such as a text or a time before all calendars, is unknown."""
+    try:
+        return timezone.localtime(at).strftime(form) if isinstance(at, datetime) else UNKNOWN
+    except (OverflowError, ValueError):
+        return UNKNOWN
 
 
-def actor_label(actor: str) -> str:
+def text_label(value: object) -> str:
+    return UNKNOWN if value is None or value == "" else str(value)
+
+
+def type_label(event_type: object) -> str:
+    text = text_label(event_type)
+    return str(TYPES.get(text, text))
+
+
+def actor_label(actor: object) -> str:
+    if not isinstance(actor, str):
+        return UNKNOWN
     kind, _, key = actor.partition(":")
     return f"Usuário nº {key}" if kind == "user" and key else ACTORS.get(actor, actor)
 
 
-def summary(changes: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+def summary(changes: object, metadata: object) -> str:
     """Codes only, as the event holds them: {"mode": ["WAITING_HUMAN", "BOT"]} reads "mode: WAITING_HUMAN → BOT"."""
+    if not isinstance(changes, Mapping) or not isinstance(metadata, Mapping):
+        return UNKNOWN
     known = {**changes, **metadata}
     return "; ".join(f"{name}: {_shown(value)}" for name, value in known.items()) or "-"
 

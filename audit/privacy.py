@@ -7,11 +7,10 @@ from pyloto.privacy import registry
 from pyloto.privacy.access import row_of
 from pyloto.privacy.registry import AccessSection, Subject
 
-from .chain import EventType
+from .labels import type_label
 from .models import AuditEvent
 from .stores import SYSTEM_CHAIN, AuditLogStore
 
-PAGE = 500
 HASHING = ("canonical", "previous_hash", "current_hash")  # they repeat the event, for the verification
 
 
@@ -20,19 +19,19 @@ def events_of(subject: Subject) -> Iterator[dict[str, Any]]:
     for conversation_id in subject.conversation_ids:
         yield from (_row(event) for event in _chain(conversation_id))
     for event in _chain(SYSTEM_CHAIN):
-        if event.metadata.get("user_key") in subject.user_keys:
+        if isinstance(event.metadata, dict) and event.metadata.get("user_key") in subject.user_keys:
             yield _row(event)
 
 
 def _chain(conversation_id: str) -> Iterator[AuditEvent]:
-    after = 0
-    while page := AuditLogStore().trail(conversation_id, after_seq=after, limit=PAGE):
-        yield from page
-        after = page[-1].seq
+    """In the order of the documents' ids: a damaged event may have no number."""
+    for snapshot in AuditLogStore().iterate(conversation_id):
+        if snapshot.data.get("conversation_id") == conversation_id:
+            yield AuditEvent.from_snapshot(snapshot)
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:
-    return row_of(event, leave_out=HASHING) | {"tipo": dict(EventType.choices).get(event.event_type, event.event_type)}
+    return row_of(event, leave_out=HASHING) | {"tipo": type_label(event.event_type)}
 
 
 registry.register(

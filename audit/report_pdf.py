@@ -9,7 +9,7 @@ from django.utils import timezone
 from pyloto.documents import Snapshot
 from pyloto.pdf import Document, Tone
 
-from .labels import actor_label, summary, type_label
+from .labels import actor_label, summary, text_label, type_label, when_label
 from .proofs import Proof, time_of
 from .reports import TrailReport, events_by_time
 
@@ -143,16 +143,15 @@ def _write_events(document: Document, report: TrailReport) -> None:
 def _row(snapshot: Snapshot, *, of_period: bool) -> list[object]:
     """Whatever is stored: a report of a damaged trail shows the damage."""
     event = snapshot.data
-    at, changes, metadata = event.get("timestamp"), event.get("changes"), event.get("metadata")
     row: list[object] = [
-        event.get("seq", "?"),
-        f"{timezone.localtime(at):%d/%m/%Y %H:%M:%S}" if isinstance(at, datetime) else "?",
-        type_label(str(event.get("event_type", "?"))),
-        actor_label(str(event.get("actor", "?"))),
-        summary(changes if isinstance(changes, dict) else {}, metadata if isinstance(metadata, dict) else {}),
-        f"{str(event.get('current_hash', '?'))[:HASH_SHOWN]}…",
+        text_label(event.get("seq")),
+        when_label(event.get("timestamp")),
+        type_label(event.get("event_type")),
+        actor_label(event.get("actor")),
+        summary(event.get("changes"), event.get("metadata")),
+        f"{text_label(event.get('current_hash'))[:HASH_SHOWN]}…",
     ]
-    return [str(event.get("conversation_id", "?"))[:ID_SHOWN], *row] if of_period else row
+    return [text_label(event.get("conversation_id"))[:ID_SHOWN], *row] if of_period else row
 
 
 def _say_what_is_left_out(document: Document, total: int, limit: int, what: str) -> None:
@@ -162,12 +161,11 @@ def _say_what_is_left_out(document: Document, total: int, limit: int, what: str)
 
 def _when(proof: Proof, words: str) -> str:
     at = time_of(proof.note)
-    return f"{words} {timezone.localtime(at):%d/%m/%Y %H:%M}" if at else ""
+    return f"{words} {when_label(at, '%d/%m/%Y %H:%M')}" if at else ""
 
 
 def _day(text: str) -> str:
-    year, month, day = text.split("-")
-    return f"{day}/{month}/{year}"
+    return "/".join(reversed(text.split("-")))
 
 
 def _count(number: int, noun: str) -> str:

@@ -20,7 +20,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -32,6 +32,7 @@ from pyloto.documents import Snapshot
 from pyloto.errors import PermanentError
 
 from .chain import CHAIN_ID, Head, find_problems
+from .labels import when_label
 from .proofs import Batch, Proof, stored_files, time_of
 from .signing import trusted_keys, verifier_key
 from .stores import AuditLogStore
@@ -263,8 +264,7 @@ def _counted(report: TrailReport, part: Part) -> Iterator[dict[str, Any]]:
             part.head = max(part.head, seq)
         if report.covers(snapshot):
             report.by_type[str(event.get("event_type"))] += 1
-            if isinstance(at := event.get("timestamp"), datetime):
-                report.by_day[f"{timezone.localtime(at):%Y-%m-%d}"] += 1
+            report.by_day[when_label(event.get("timestamp"), "%Y-%m-%d")] += 1
         yield {**event, "id": snapshot.id}
 
 
@@ -323,7 +323,7 @@ def _trail_in_json(part: Part) -> Iterator[str]:
         about["checkpoints"] = [_proof_in_json(part.proof)]
     before, shown = _split(part)
     if before:
-        about["after"] = {"seq": before.data.get("seq"), "hash": _plain(before.data.get("current_hash"))}
+        about["after"] = {"seq": before.data.get("seq"), "hash": plain(before.data.get("current_hash"))}
     yield f'  {json.dumps(about)[:-1]}, "events": ['
     separator = "\n"
     for snapshot in shown:
@@ -344,14 +344,15 @@ def _proof_in_json(proof: Proof) -> dict[str, Any]:
 
 def _event_in_json(snapshot: Snapshot) -> str:
     """The stored document. What no event of ours holds is written as text: the verification has told of it."""
-    return json.dumps({"id": snapshot.id, **_plain(snapshot.data)}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps({"id": snapshot.id, **plain(snapshot.data)}, ensure_ascii=False, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON can hold, of whatever a document does."""
     if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, datetime):
         return _utc(value)
     is_json = (
@@ -361,4 +362,7 @@ def _plain(value: Any) -> Any:
 
 
 def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    """A time that is in no calendar once it is in UTC stays as it is: the verification has told of it."""
+    with suppress(OverflowError):
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds")

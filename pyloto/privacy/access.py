@@ -1,6 +1,7 @@
 """A document as the person it is about gets to read it: Portuguese names, labels for codes, plain text for ciphers."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -45,7 +46,9 @@ def plain(value: Any) -> Any:
     """A document's value as JSON has it; times are those of São Paulo."""
     match value:
         case datetime():
-            return timezone.localtime(value).isoformat()
+            with suppress(OverflowError):  # of a damaged document: no zone has it
+                value = timezone.localtime(value)
+            return value.isoformat()
         case dict():
             return {name: plain(content) for name, content in value.items()}
         case list() | tuple():

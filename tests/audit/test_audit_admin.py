@@ -7,16 +7,19 @@ from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
 from audit import EventType, admin
 from audit.checkpoints import make_checkpoint
+from audit.privacy import events_of
 from audit.signing import verifier_key
 from audit.stores import SYSTEM_CHAIN, AuditLogStore
 from pyloto import write_once
-from pyloto.documents import Delete, Unavailable, Update, get_store
+from pyloto.documents import Delete, Set, Unavailable, Update, get_store
 from pyloto.errors import StorageUnavailable
+from pyloto.privacy.registry import Subject
 from tests.conversations.test_admin_pages import ENGLISH, visible_words
 
 NOW = datetime.now(UTC)  # the times of checkpoint files are the system's own
@@ -264,3 +267,42 @@ def test_damage_shows_in_the_download(trail, admin_client):
     response = admin_client.post(REPORT, {"conversation_id": "ana", "format": "json"})
     problems = json.loads(body_of(response))["verification"]["problems"]
     assert [problem["kind"] for problem in problems] == ["TRUNCATED"]
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+BROKEN = {
+    "a time before all calendars": {"timestamp": LONG_AGO},
+    "a time after all calendars": {"timestamp": datetime(9999, 12, 31, 23, 59, tzinfo=UTC)},
+    "a text for a time": {"timestamp": "2026"},
+    "no number": {"seq": None},
+    "a text for a number": {"seq": "dois"},
+    "other types": {"actor": None, "changes": "x", "metadata": None, "current_hash": 5, "event_type": {"a": 1}},
+    "what JSON has not": {"changes": {"a": b"x", "at": LONG_AGO}, "metadata": {"x": float("inf")}, "canonical": 7},
+    "no fields": None,
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
+def test_a_broken_event_shows_on_every_page_and_in_every_report(trail, admin_client, tmp_path, damage):
+    path = "audit_logs/ana-000000000002"
+    stored = get_store().get(path).data
+    if damage is None:
+        get_store().commit([Set(path, {"conversation_id": "ana"})])
+    elif damage == {"seq": None}:
+        get_store().commit([Set(path, {name: value for name, value in stored.items() if name != "seq"})])
+    else:
+        get_store().commit([Set(path, {**stored, **damage})])
+
+    assert "ana" in html_of(admin_client.get(EVENTS))
+    assert "Cadeia com problemas: nº" in html_of(admin_client.get(PAGES[1]))
+    assert "forma canônica" in html_of(admin_client.get(f"{EVENTS}ana-000000000002/change/")).lower()
+    today = f"{timezone.localdate():%Y-%m-%d}"
+    for asked in ({"conversation_id": "ana"}, {"first": today, "last": today}):
+        for form in ("pdf", "json"):
+            assert body_of(admin_client.post(REPORT, {**asked, "format": form}))[:1] in {b"%", b"{"}
+    with pytest.raises(SystemExit) as ended:
+        call_command("audit_report", "--conversation", "ana", "--output", str(tmp_path / "report.pdf"))
+    assert ended.value.code >= 11
+    subject = Subject(user_keys=("k",), conversation_ids=("ana",))
+    assert len(json.dumps(list(events_of(subject)))) > 100
