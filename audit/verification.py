@@ -46,7 +46,7 @@ def verify_everything(
     `OSError` where something cannot be read.
     """
     report = Report()
-    notes, problems = signed_notes({"lembrado": remembered} if remembered else {}, keys)
+    notes, problems = signed_notes({"lembrado": remembered} if remembered is not None else {}, keys)
     report.add(problems)
     if checkpoints is None:
         # The index before the files: what is written meanwhile is in the files too.

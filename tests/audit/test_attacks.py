@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -472,3 +473,26 @@ def test_a_state_that_nobody_signed_is_found(log, state, capsys):
     Path(state).write_text(sign_checkpoint(size=1, root=bytes(32), at=datetime.now(UTC)).replace("\n1\n", "\n0\n"))
 
     assert run(capsys, "--state", state)[0] == ProblemKind.LOG_FORGED.status
+
+
+def test_an_empty_state_is_not_one_that_was_never_written(log, state, capsys):
+    Path(state).write_text("")
+
+    assert run(capsys, "--state", state)[0] == ProblemKind.LOG_FORGED.status
+    assert Path(state).read_text() == ""
+
+
+def test_what_was_found_is_told_although_the_state_cannot_be_written(log, capsys, embedded_store, tmp_path):
+    nowhere = str(tmp_path / "nowhere" / "state")
+    status, report = run(capsys, "--state", nowhere)
+    assert (status, report["ok"]) == (2, True)
+
+    drop_the_tail(embedded_store)
+    status, report = run(capsys, "--state", nowhere)
+    assert (status, kinds(report)) == (ProblemKind.TRUNCATED.status, {"TRUNCATED"})
+
+
+def test_an_empty_log_is_held_against_a_remembered_empty_one(embedded_store, files, capsys, tmp_path):
+    (tmp_path / "state").write_text(sign_checkpoint(size=0, root=sha256().digest(), at=datetime.now(UTC)))
+
+    assert run(capsys, "--state", str(tmp_path / "state"))[0] == 0

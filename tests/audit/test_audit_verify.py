@@ -155,7 +155,8 @@ def test_the_statuses_are_distinct_and_in_the_help(capsys):
 
     text = capsys.readouterr().out
     assert sorted(set(statuses)) == statuses
-    assert all(f"{kind.status}  {kind.value}" in text for kind in ProblemKind)
+    assert all(f"{kind.status}  {kind.value}" in text for kind in ProblemKind if kind is not ProblemKind.UNPROVEN)
+    assert "1   Pyloto itself did not start" in text
 
 
 def test_of_very_many_problems_the_gravest_is_always_told(embedded_store, files, capsys, monkeypatch):

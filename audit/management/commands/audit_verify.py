@@ -15,7 +15,8 @@ from pyloto.documents import Unavailable
 from pyloto.errors import StorageUnavailable
 
 COULD_NOT_VERIFY = 2
-STATUSES = "\n".join(f"  {kind.status}  {kind.value}" for kind in ProblemKind)
+# An installation has the whole log beside its chains: nothing in it is only UNPROVEN.
+STATUSES = "\n".join(f"  {kind.status}  {kind.value}" for kind in ProblemKind if kind is not ProblemKind.UNPROVEN)
 
 
 class Command(BaseCommand):
@@ -23,6 +24,7 @@ class Command(BaseCommand):
 
 exit status:
   0   intact
+  1   Pyloto itself did not start
   {COULD_NOT_VERIFY}   could not be verified: store, storage or a file cannot be read
 otherwise that of the gravest problem, the highest number:
 {STATUSES}
@@ -49,15 +51,21 @@ otherwise that of the gravest problem, the highest number:
                 remembered=state.read_text() if state and state.exists() else None,
                 conversation_id=conversation,
             )
-            if state and newest:
-                _replace(state, newest)
         except (Unavailable, StorageUnavailable) as exc:
             raise CommandError("The store or the storage did not answer", returncode=COULD_NOT_VERIFY) from exc
         except (OSError, NoteError, UnicodeDecodeError, ImproperlyConfigured) as exc:
             raise CommandError(str(exc), returncode=COULD_NOT_VERIFY) from exc
         self.stdout.write(report.to_json() if options["json"] else report.to_text())
-        if not report.ok:
-            raise SystemExit(report.status)
+        self.stdout.flush()
+        status = report.status
+        if state and newest:
+            try:
+                _replace(state, newest)
+            except OSError as exc:  # what was found is told, and is the graver
+                self.stderr.write(f"The state was not remembered: {exc}")
+                status = status or COULD_NOT_VERIFY
+        if status:
+            raise SystemExit(status)
 
 
 def _keys(path: Path | None) -> list[VerifierKey]:
