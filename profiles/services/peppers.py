@@ -69,9 +69,10 @@ def rotate_peppers(*, dry_run: bool = False, progress: Progress = lambda source,
             break
     state.paired, state.lost = paired, walk.counts["lost"]
     state.contradictions, state.unreadable = walk.counts["contradictions"], walk.counts["unreadable"]
-    for event in ("contradictions", "unreadable"):
-        if walk.counts[event]:
-            alert(f"pepper_rotation_{event}", count=walk.counts[event])
+    if state.contradictions:
+        alert("pepper_rotation_contradictions", count=state.contradictions)
+    if state.unreadable:
+        alert("pepper_rotation_unreadable", count=state.unreadable)
     return state
 
 

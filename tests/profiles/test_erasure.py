@@ -105,7 +105,8 @@ def test_nothing_is_left_and_nothing_is_told(world: World, valkey: redis.Redis, 
         assert find_canaries(text) == []
 
 
-def test_the_receipt_tells_what_was_removed_what_stays_and_why(world: World) -> None:
+def test_the_receipt_tells_what_was_removed_what_stays_and_why(world: World, settings: Any) -> None:
+    settings.DEDUPE_TTL_DAYS = 30
     erase(world.user_key)
     receipt = erasure.resume(world.user_key, timezone.now() + SCAN)
     assert receipt is not None
@@ -117,6 +118,8 @@ def test_the_receipt_tells_what_was_removed_what_stays_and_why(world: World) -> 
     assert removed["profiles.merges"] == 1
     assert removed["profiles.profile"] == removed["conversations.handoffs"] * 2 == 2
     assert all(row["por_que"] for row in told["permanece"])
+    assert "até 30 dias" in json.dumps(told, ensure_ascii=False)
+    assert "logs" in json.dumps(told, ensure_ascii=False)
     assert told["clientes_unidos"] == [world.merged]
     text = receipt.to_text()
     assert "Pedido do titular" in text
