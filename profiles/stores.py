@@ -140,6 +140,10 @@ class IdentityStore:
         fields = {"user_key": merge.source, "merge_ids": [key for key in identity.merge_ids if key != merge.pk]}
         return Update(self.path(identity.pk), fields, last_update_time=identity.update_time)
 
+    def vouch(self, identity: Identity, evidence: str) -> Update:
+        """The write that says where an entry, as it was read, is known from by now."""
+        return Update(self.path(identity.pk), {"evidence": evidence}, last_update_time=identity.update_time)
+
     def remove(self, identity: Identity) -> Delete:
         """The write that deletes an entry that is as it was read."""
         return Delete(self.path(identity.pk), last_update_time=identity.update_time)

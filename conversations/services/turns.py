@@ -41,7 +41,15 @@ from conversations.stores import ConversationStore, Loaded, SessionStore
 from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
 from profiles.identifiers import NUMBER_CHANGE, Sender
 from profiles.models import UserProfile
-from profiles.services.learning import fields_renewed, learn_from_senders, paths_to_attach, profiles, revealed
+from profiles.services.learning import (
+    bsuid_replaced,
+    fields_renewed,
+    learn_from_senders,
+    paths_to_attach,
+    profiles,
+    renewed,
+    revealed,
+)
 from pyloto.documents import DELETE_FIELD, AlreadyExists, Update, Write, get_store
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert
@@ -195,6 +203,8 @@ def take_turn(
     superseded = [message for message in outbound if gives_way(message)]
     get_store().commit(_writes(run, context, plan, turn_id, replies, classification, changes, superseded))
     run.turn_ended()
+    if _bsuid_replaced(context):
+        alert("bsuid_replaced", conversation_id=context.header.conversation_id)
     log.info(
         "turn_done",
         conversation_id=context.header.conversation_id,
@@ -284,7 +294,7 @@ def _writes(
         correlation_id=correlation_id,
         events=[
             *(event for _, events in (*cancelled, *given_back) for event in events),
-            *_number_change(run, context, turn_id, correlation_id),
+            *_identity_events(run, context, turn_id, correlation_id),
         ],
     )
     writes += [update for update, _ in (*cancelled, *given_back)]
@@ -311,21 +321,28 @@ def _writes(
     return writes
 
 
-def _number_change(run: Run, context: Context, turn_id: str, correlation_id: str) -> list[Event]:
-    """What WhatsApp told us, and the profile takes over: the names of the fields."""
-    fields = fields_renewed(run.user_key, context.profile, context.senders, identities_in(context.loaded))
-    if not fields:
-        return []
+def _identity_events(run: Run, context: Context, turn_id: str, correlation_id: str) -> list[Event]:
+    """What WhatsApp told us, and the profile takes over: the names of the fields. And where nobody told us."""
+    told: list[tuple[str, dict[str, Any]]] = []
+    if fields := fields_renewed(run.user_key, context.profile, context.senders, identities_in(context.loaded)):
+        told.append(("number_change", {"fields": fields, "evidence": NUMBER_CHANGE}))
+    if _bsuid_replaced(context):
+        told.append(("bsuid_replaced", {"fields": ["bsuid"], "bsuid_replaced": True}))
     return [
         Event(
-            event_id(turn_id, "number_change"),
+            event_id(turn_id, name),
             EventType.PROFILE_UPDATED,
             Actor.USER.value,
             context.now,
-            metadata={"fields": fields, "evidence": NUMBER_CHANGE},
+            metadata=metadata,
             correlation_id=correlation_id,
         )
+        for name, metadata in told
     ]
+
+
+def _bsuid_replaced(context: Context) -> bool:
+    return bsuid_replaced(context.profile, context.senders, identities_in(context.loaded))
 
 
 def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
@@ -344,7 +361,8 @@ def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
 
 def _recipient(context: Context) -> Recipient:
     """Where the newest message came from; it is what WhatsApp last knew the customer by."""
-    senders = [sender.renewed() for sender in reversed(context.senders)]
+    existing = identities_in(context.loaded)
+    senders = [renewed(context.header.pk, sender, existing) for sender in reversed(context.senders)]
     wa_id = next((sender.wa_id for sender in senders if sender.wa_id), "")
     bsuid = next((sender.bsuid for sender in senders if sender.bsuid), "")
     return Recipient(

@@ -1,16 +1,17 @@
 """What a turn learns of its customer: identifiers to attach, and the profile."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from profiles.facts import ENCRYPTED, TEXT_MAX, changes_of, clean_text, facts_of, search_fields, stored
-from profiles.identifiers import NUMBER_CHANGE, Attachment, Sender, identity_ids, to_attach
+from profiles.identifiers import NUMBER_CHANGE, STAFF, WEBHOOK, Attachment, Sender, identity_ids, to_attach
 from profiles.models import Identity, UserProfile
 from profiles.services.history import changes_written
 from profiles.stores import IdentityStore, UserProfileStore
 from pyloto.documents import Write
+from pyloto.privacy.hashing import identity_keys
 
 identities = IdentityStore()
 profiles = UserProfileStore()
@@ -44,10 +45,16 @@ def learn_from_senders(
     candidate. `learnt` holds profile fields that the turn collected.
     """
     candidates: list[str] = list(profile.merge_candidates) if profile else []
-    candidates += _owners_of_others(user_key, senders, existing, set(candidates))
-    known_by = [_renewed(user_key, sender, existing) for sender in senders]
+    dismissed = profile.dismissed_candidates if profile else []
+    candidates += _owners_of_others(user_key, senders, existing, {*candidates, *dismissed})
+    before = facts_of(profile)
+    told = _told_by([renewed(user_key, sender, existing) for sender in senders], before)
+    news = _kinds_that_are_new(user_key, senders, existing)
+    if before["phone"] and not (Identity.Kind.PHONE in news and before["phone"] == _phone_of(before["wa_id"])):
+        told.pop("phone", None)  # staff's, or one of several numbers of the customer
     entries = _new_entries(user_key, senders, existing, now)
-    return [*entries, *_profile_writes(user_key, profile, known_by, learnt, candidates, now)]
+    entries += _vouched_for(user_key, senders, before, {write.path for write in entries})
+    return [*entries, *_profile_writes(user_key, profile, before, told, learnt, news, candidates, now)]
 
 
 def _new_entries(user_key: str, senders: Sequence[Sender], existing: dict[str, Identity], now: datetime) -> list[Write]:
@@ -88,7 +95,7 @@ def _owners_of_others(
     return [owner for owner in dict.fromkeys(owners) if owner and owner not in {user_key, *known}]
 
 
-def _renewed(user_key: str, sender: Sender, existing: dict[str, Identity]) -> Sender:
+def renewed(user_key: str, sender: Sender, existing: dict[str, Identity]) -> Sender:
     """What the customer is known by after this message. What is somebody else's is not taken from them."""
     foreign = {
         attachment.kind
@@ -111,9 +118,52 @@ def fields_renewed(
         return []
     before, found = facts_of(profile), set()
     for sender in changed:
-        after = _renewed(user_key, sender, existing)
+        after = renewed(user_key, sender, existing)
         found |= {name for name in ENCRYPTED if getattr(after, name) not in {getattr(sender, name), before[name]}}
     return sorted(found)
+
+
+def bsuid_replaced(profile: UserProfile | None, senders: Sequence[Sender], existing: dict[str, Identity]) -> bool:
+    """Whether the phone led here, and the id that came with it is another one than we knew, of nobody, and announced
+    by no notice: the person has a new account, or the number another owner."""
+    known = facts_of(profile)["bsuid"]
+    announced = {sender.new_bsuid for sender in senders}
+    return bool(known) and any(
+        attachment.kind == Identity.Kind.BSUID and attachment.evidence == WEBHOOK and not _owner(attachment, existing)
+        for sender in senders
+        if sender.bsuid and sender.bsuid not in {known, *announced}
+        for attachment in to_attach(sender)
+    )
+
+
+def _kinds_that_are_new(user_key: str, senders: Sequence[Sender], existing: dict[str, Identity]) -> set[str]:
+    """The kinds of identifier of which the customer gets one: those of nobody so far, and what a notice says."""
+    return {
+        attachment.kind
+        for sender in senders
+        for attachment in to_attach(sender)
+        if (owner := _owner(attachment, existing)) == "" or (owner == user_key and attachment.evidence == NUMBER_CHANGE)
+    }
+
+
+def _phone_of(wa_id: str | None) -> str:
+    return Sender(wa_id=wa_id or "").phone
+
+
+def _vouched_for(
+    user_key: str, senders: Sequence[Sender], before: dict[str, Any], written: Collection[str]
+) -> list[Write]:
+    """A phone that staff wrote down, and that a message comes from now, is staff's no more: an edit takes its entry
+    away no longer."""
+    phone = before["phone"]
+    if not phone or phone == _phone_of(before["wa_id"]) or phone not in {sender.phone for sender in senders}:
+        return []
+    found = identities.find_many(identity_keys(Identity.Kind.PHONE.value, phone))
+    return [
+        identities.vouch(entry, WEBHOOK)
+        for entry in found.values()
+        if (entry.user_key, entry.evidence) == (user_key, STAFF) and identities.path(entry.pk) not in written
+    ]
 
 
 def _owner(attachment: Attachment, existing: dict[str, Identity]) -> str:
@@ -123,32 +173,40 @@ def _owner(attachment: Attachment, existing: dict[str, Identity]) -> str:
 def _profile_writes(
     user_key: str,
     profile: UserProfile | None,
-    senders: Sequence[Sender],
+    before: dict[str, Any],
+    told: dict[str, Any],
     learnt: dict[str, Any],
+    news: set[str],
     candidates: list[str],
     now: datetime,
 ) -> list[Write]:
-    """The profile, and an entry of its history for each who changed it: the customer, and the bot that asked them."""
-    before = facts_of(profile)
-    after = before | _told_by(senders, before) | learnt
+    """The profile, and an entry of its history for each who changed it: the customer, and the bot that asked them.
+
+    Where the customer wrote from another account that was theirs before, the profile follows, so that replies go there,
+    and the history is silent: somebody with two numbers would fill it.
+    """
+    after = before | told | learnt
     changes = changes_of(before, after)
-    fields: dict[str, Any] = {"updated_at": now, "last_interaction": now}
-    if profile is None:
-        fields = UserProfile(id=user_key, created_at=now, **fields).to_document()
-    fields |= stored(user_key, {field: new for field, (_, new) in changes.items()})
+    fields: dict[str, Any] = stored(user_key, {field: new for field, (_, new) in changes.items()})
     found_by = search_fields(after)
     fields |= {name: value for name, value in found_by.items() if profile is None or getattr(profile, name) != value}
     if candidates:
         fields["merge_candidates"] = candidates
+    fields |= {"updated_at": now, "last_interaction": now}
+    write = (
+        profiles.create(UserProfile(id=user_key, created_at=now, **fields))
+        if profile is None
+        else profiles.update(user_key, fields, last_update_time=profile.update_time)
+    )
+    if not news and not {"wa_id", "bsuid"}.isdisjoint(changes):
+        changes = {field: values for field, values in changes.items() if field not in ENCRYPTED or not values[0]}
     actors = {"USER": changes.keys() - learnt.keys(), "PYLOTO": changes.keys() & learnt.keys()}
-    told = changes_written(user_key=user_key, profile=profile, changes=changes, actors=actors, at=now)
-    return [profiles.write(user_key, fields), *told]
+    return [write, *changes_written(user_key=user_key, profile=profile, changes=changes, actors=actors, at=now)]
 
 
 def _told_by(senders: Sequence[Sender], before: dict[str, Any]) -> dict[str, Any]:
     """What WhatsApp says of the customer; the latest sender wins.
 
-    A phone is news only where it is not that of the wa_id which the profile has: what staff put there instead stays.
     A name is taken once: who told us another one meant it.
     """
     told = {
@@ -156,8 +214,6 @@ def _told_by(senders: Sequence[Sender], before: dict[str, Any]) -> dict[str, Any
         for field in ENCRYPTED
         if (latest := next((value for sender in reversed(senders) if (value := getattr(sender, field))), ""))
     }
-    if before["phone"] and told.get("phone") == Sender(wa_id=before["wa_id"] or "").phone:
-        told.pop("phone", None)
     name = next((name for sender in reversed(senders) if (name := clean_text(sender.name)[: TEXT_MAX["name"]])), "")
     return told | ({"name": name} if name and not before["name"] else {})
 

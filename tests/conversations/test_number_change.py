@@ -127,6 +127,18 @@ def test_what_belongs_to_somebody_else_is_noted_and_not_taken(
     assert known.events(EventType.PROFILE_UPDATED) == []
 
 
+def test_a_reply_does_not_go_to_a_number_that_belongs_to_somebody_else(known: Customer) -> None:
+    """The notice names it, but whoever has it wrote to us before."""
+    owner_of(wa_id=NEW)
+    delivery = sample("system_user_changed_number")
+    message = text_message("wamid.again", "Onde fica a empresa?", wa_id=OLD)
+    delivery["entry"][0]["changes"][0]["value"]["messages"].insert(0, message)
+    assert post(delivery).status_code == 200
+    known.is_served()
+    assert len(known.outside.sent) == 2
+    assert {sent.recipient.wa_id for sent in known.outside.sent} == {OLD}
+
+
 def test_the_new_identifiers_stand_nowhere_in_the_open(known: Customer, outside: Outside) -> None:
     for kind in NOTICES:
         text = json.dumps(sample(f"system_{kind}")).replace(NEW, WA_ID).replace(NEW_ID, BSUID)
