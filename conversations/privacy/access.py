@@ -16,6 +16,8 @@ from pyloto.privacy import registry
 from pyloto.privacy.access import in_words, label_of, plain, revealed, row_of
 from pyloto.privacy.registry import AccessSection, Subject
 
+from . import quarantine
+
 conversations = ConversationStore()
 
 # How the work is done, and says nothing about anybody: claims, versions, numbers in the order, keys of other documents.
@@ -33,6 +35,11 @@ NAMES = {  # keys of what was collected, of queued intents and of the lead
     **{name: label_of(UserProfile, name) for name in ("name", "city", "is_business", "business_name", "role")},
     "intent": "intenção", "at": "quando", "confidence": "confiança", "status": "situação", "explicit": "escolhida pelo cliente",
 }  # fmt: skip
+
+WITHHELD = (
+    "Não reproduzido aqui: não se sabe por máquina se também fala de outras pessoas. Peça ao encarregado, que responde "
+    "depois de ler a entrega."
+)
 
 
 def _conversation_rows(subject: Subject) -> Iterator[dict[str, Any]]:
@@ -92,6 +99,12 @@ def _handoff_rows(subject: Subject) -> Iterator[dict[str, Any]]:
         )
 
 
+def _quarantine_rows(subject: Subject) -> Iterator[dict[str, Any]]:
+    for entry in quarantine.find_naming(subject):
+        row = row_of(entry, leave_out=("body", "file", "correlation_id"))
+        yield row | {"conteúdo": quarantine.own_item(entry, subject) or WITHHELD}
+
+
 def _owned(collection: str, subject: Subject) -> Iterator[Snapshot]:
     for user_key in subject.user_keys:
         yield from get_store().query(owned_by(collection, user_key))
@@ -109,4 +122,11 @@ registry.register(
     ),
     AccessSection("conversations.sessions", "Sessões e o que foi coletado", _session_rows),
     AccessSection("conversations.handoffs", "Atendimentos por pessoas", _handoff_rows),
+    AccessSection(
+        "conversations.quarantine",
+        "Entregas do WhatsApp que não puderam ser lidas",
+        _quarantine_rows,
+        note="Entregas guardadas por pouco tempo em que aparece um identificador seu. Só reproduzimos o que você enviou ou "
+        "recebeu: as outras podem falar de outras pessoas.",
+    ),
 )

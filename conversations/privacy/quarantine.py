@@ -1,6 +1,8 @@
 """Deliveries that could not be read: nobody knows whose they are until somebody looks into them."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 from django.core.files.storage import default_storage
 
@@ -15,6 +17,8 @@ from pyloto.privacy.registry import Subject
 store = QuarantineStore()
 
 FILES_PAGE = 50
+# How one item of a delivery names who sent and who gets it; what is said and quoted in it may name anybody.
+PARTIES = ("from", "from_user_id", "to", "to_user_id", "recipient_id", "recipient_user_id", "wa_id", "user_id")
 FILES = "files/"  # a place among the files; others are ids of documents
 
 
@@ -81,6 +85,16 @@ def _left_over(subject: Subject, after: str) -> tuple[list[str], str | None]:
         if _names(unnamed, subject):
             found.append(file)
     return found, names[-1] if len(names) == FILES_PAGE else None
+
+
+def own_item(entry: Quarantined, subject: Subject) -> Any:
+    """The message, or the like, where it is one that the person sent or got; None where it may be about others."""
+    try:
+        item = json.loads(body_of(entry))
+    except ValueError:
+        return None
+    parties = [str(item[name]) for name in PARTIES if name in item] if isinstance(item, dict) else []
+    return item if names_person("\n".join(parties), subject.identifiers) else None
 
 
 def body_of(entry: Quarantined) -> str:

@@ -79,6 +79,21 @@ def test_a_person_reads_everything_they_gave(faulty: DocumentStore, valkey: obje
 
 
 @embedded
+def test_unreadable_deliveries_are_given_out_without_what_others_sent(faulty: DocumentStore, valkey: object) -> None:
+    user_key = writes("wamid.1", wa_id="5542999990001")
+    own = {"id": "wamid.q1", "from": "5542999990001", "text": {"body": "da pessoa"}}
+    other = {"id": "wamid.q2", "from": "5541977776666", "text": {"body": "ligue para 42 99999-0001"}}
+    for body in (envelope(own, other), b"{ 5542999990001 entre outros", envelope(other | {"text": {}})):
+        assert post(body).status_code == 200
+    found = records(report_about(user_key), "conversations.quarantine")
+    assert len(found) == 3
+    assert all(row["motivo"] and row["recebido em"] for row in found)
+    given = [row["conteúdo"] for row in found if isinstance(row["conteúdo"], dict)]
+    assert given == [own]
+    assert sum(str(row["conteúdo"]).startswith("Não reproduzido aqui") for row in found) == 2
+
+
+@embedded
 def test_nothing_in_the_report_is_still_encrypted(faulty: DocumentStore, valkey: object) -> None:
     assert not ENVELOPE.findall(json.dumps(report_about(canary_writes())))
 
