@@ -103,7 +103,9 @@ def signed_notes(texts: Mapping[str, str], keys: Sequence[VerifierKey]) -> tuple
 
 
 def _chain_id(snapshot: Snapshot) -> str:
-    return snapshot.id.rpartition("-")[0]
+    """The chain among whose events it stands, whoever put it there under whatever id: none has "-0" in its name."""
+    name, has_number, _ = snapshot.id.partition("-0")
+    return name if has_number else snapshot.id.rpartition("-")[0]
 
 
 def _counted(snapshots: Iterable[Snapshot], report: Report) -> Iterator[dict[str, Any]]:

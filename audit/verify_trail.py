@@ -193,7 +193,7 @@ EVENT_TAG = b"pyloto.audit.event.v1\0"
 GENESIS_TAG = b"pyloto.audit.genesis.v1\0"
 
 HASH = re.compile(r"[0-9a-f]{64}")
-CHAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+CHAIN_ID = re.compile(r"(?!.*-0)[A-Za-z0-9_-]{1,64}")
 HASHED_FIELDS = {
     "conversation_id": str,
     "seq": int,
@@ -224,7 +224,7 @@ class Head:
     def genesis(cls, conversation_id: str) -> Self:
         """The head of a chain without events. Raises `ValueError` for an id that could not stand in a document id."""
         if not CHAIN_ID.fullmatch(conversation_id):
-            raise ValueError("A chain's id has 1 to 64 letters, digits, '-' or '_'")
+            raise ValueError("A chain's id has 1 to 64 letters, digits, '-' or '_', and no '-0'")
         return cls(conversation_id, 0, sha256(GENESIS_TAG + conversation_id.encode()).hexdigest())
 
     @classmethod
@@ -239,7 +239,10 @@ class Head:
 
 
 def document_id(conversation_id: str, seq: int) -> str:
-    """The ids of one chain sort as its events do, and no other chain's stand between them."""
+    """The ids of one chain sort as its events do, and no other chain's stand between them: none has "-0" in its name.
+
+    So much for the first 10^11 events of a chain.
+    """
     return f"{conversation_id}-{seq:012d}"
 
 

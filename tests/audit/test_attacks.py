@@ -122,6 +122,18 @@ def insert_between_two_events(store):
     store.create(f"{path(3)}x", hashed_anew(third, third["current_hash"], seq=4))
 
 
+def insert_under_an_id_that_looks_like_another_chains(store):
+    third = documents(store)[2]
+    store.create(f"{path(3)}-x", hashed_anew(third, third["current_hash"], seq=4))
+
+
+def insert_a_chain_between_two_events(store):
+    store.create(
+        f"{path(3)}-000000000001",
+        link(Head("x", 0, "0" * 64), [Event("e", EventType.NOTE_ADDED, "x", datetime.now(UTC))])[0][0].data,
+    )
+
+
 def insert_and_renumber_all_that_follow(store):
     contents = documents(store)
     write_chain(store, [*contents[:2], contents[0], *contents[2:]])
@@ -197,6 +209,8 @@ ATTACKS = {
     delete_the_beginning: ProblemKind.GAP,
     delete_in_the_middle_and_close_the_gap: ProblemKind.TRUNCATED,
     insert_between_two_events: ProblemKind.OUT_OF_ORDER,
+    insert_under_an_id_that_looks_like_another_chains: ProblemKind.OUT_OF_ORDER,
+    insert_a_chain_between_two_events: ProblemKind.FOREIGN,
     insert_and_renumber_all_that_follow: ProblemKind.REWRITTEN,
     swap_two_documents: ProblemKind.OUT_OF_ORDER,
     swap_two_events_and_hash_all_anew: ProblemKind.REWRITTEN,

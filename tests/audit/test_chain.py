@@ -198,8 +198,9 @@ def test_a_missing_field_is_malformed(field):
 
 def test_an_id_that_could_not_be_a_chain_is_malformed():
     assert [problem.kind for problem in verify("", make_chain(1))] == [ProblemKind.MALFORMED]
-    with pytest.raises(ValueError):
-        Head.genesis("a/b")
+    for name in ("a/b", "", "c0ffee-000000000001", "c-0"):
+        with pytest.raises(ValueError):
+            Head.genesis(name)
 
 
 @pytest.mark.parametrize("metadata", [{"x": float("nan")}, {"x": object()}, {"x": AT}, {"x": "\ud83d"}])
