@@ -14,6 +14,9 @@ from django.views.decorators.http import require_POST
 from audit.errors import CustomerErased
 from profiles.labels import field_label, value_label
 from profiles.models import UserProfile
+from profiles.pages import search_redirect, searched_term
+from profiles.services.candidates import candidates_of, current_of
+from profiles.services.search import search
 from profiles.stores import MergeStore, UserProfileStore
 from pyloto.documents import NotFound, is_document_id
 from pyloto.documents.admin import DocumentAdmin
@@ -27,6 +30,7 @@ from .stores import ConversationStore
 PERMISSIONS = ("profiles.view_userprofile", "profiles.merge_userprofile")
 FACTS = ("name", "city", "is_business", "business_name", "role")
 OTHER_VAR = "com"
+FOUND_MAX = 10  # each is shown beside the customer
 EXPLANATIONS: dict[type[PylotoError], str] = {
     merging.SamePerson: "Estes cadastros já são do mesmo cliente.",
     merging.UnknownCustomer: "Um dos clientes não existe mais, ou a união já não está como estava.",
@@ -71,6 +75,7 @@ def merge_urls(admin: DocumentAdmin) -> list[URLPattern]:
 
     return [
         path("<str:user_key>/merge/", wrap(merge_page), name="conversations_merge"),
+        path("<str:user_key>/merge/search/", wrap(require_POST(_search)), name="conversations_merge_search"),
         path("unmerge/<str:merge_id>/", wrap(require_POST(_unmerge)), name="conversations_unmerge"),
     ]
 
@@ -82,9 +87,14 @@ def _merge_page(admin: DocumentAdmin, request: HttpRequest, user_key: str) -> Ht
         raise Http404
     if request.method == "POST":
         return _merge(request, user_key)
+    term = searched_term(request)
+    if term is None:
+        return HttpResponseRedirect(reverse("admin:conversations_merge", args=(user_key,)))
+    found = search(term, limit=FOUND_MAX) if term else None
     asked = request.GET.get(OTHER_VAR, "")
     given = [asked] if asked and is_document_id(asked) else []
-    keys = [key for key in dict.fromkeys([*given, *merging.candidates_of(user_key)]) if key != user_key]
+    listed = current_of(found.user_keys).values() if found else [*given, *candidates_of(user_key)]
+    keys = [key for key in dict.fromkeys(listed) if key != user_key]
     sides = _sides([user_key, *keys])
     context: dict[str, Any] = {
         **admin.admin_site.each_context(request),
@@ -92,8 +102,16 @@ def _merge_page(admin: DocumentAdmin, request: HttpRequest, user_key: str) -> Ht
         "title": "Unir clientes",
         "this": sides[user_key],
         "others": [sides[key] for key in keys if key in sides],
+        "term": term,
+        "more": found is not None and found.more,
     }
     return TemplateResponse(request, "admin/conversations/merge.html", context)
+
+
+def _search(request: HttpRequest, user_key: str) -> HttpResponse:
+    if not request.user.has_perms(PERMISSIONS):
+        raise PermissionDenied
+    return search_redirect(request, reverse("admin:conversations_merge", args=(user_key,)))
 
 
 def _sides(user_keys: list[str]) -> dict[str, Side]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core import signing
@@ -20,14 +19,24 @@ from audit.labels import actor_label
 from pyloto.documents import is_document_id
 from pyloto.documents.admin import CursorChangeList, DocumentAdmin, short_time
 from pyloto.documents.queryset import DocumentQuerySet
-from pyloto.privacy.fields import DecryptionFailed, decrypt, encrypt
 from pyloto.privacy.registry import conversation_ids_of
 
-from .forms import HoldForm, ProfileForm, RevealForm, SearchForm
+from .forms import HoldForm, ProfileForm, RevealForm
 from .labels import changes_told, field_label, value_label
 from .models import Erasure, Merge, ProfileChange, UserProfile
-from .pages import EXPLAINED, RightsPages, actor_of, customer_url, display_name, may, may_read_receipts
-from .services import erasure
+from .pages import (
+    EXPLAINED,
+    SEARCH_VAR,
+    RightsPages,
+    actor_of,
+    customer_url,
+    display_name,
+    may,
+    may_read_receipts,
+    search_redirect,
+    searched_term,
+)
+from .services import candidates, erasure
 from .services.editing import (
     InvalidProfile,
     ProfileChanged,
@@ -41,7 +50,6 @@ from .services.reveal import Contact, RevealReason, reveal_contact
 from .services.search import Found, search
 from .stores import MergeStore, UserProfileStore
 
-SEARCH_VAR = "busca"
 PLACE_VAR = "antes"
 MERGES_MAX = 30  # asked for at once: what Firestore takes in one `in`
 FACTS_SHOWN = ("name", "city", "is_business", "business_name", "role", "qualification_level", "lead_score")
@@ -101,28 +109,18 @@ class UserProfileAdmin(RightsPages):
         return queryset if found is None else queryset.filter(pk__in=found.user_keys)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        term = ""
-        if self.has_view_permission(request) and (token := request.GET.get(SEARCH_VAR)):
-            try:
-                term = _read_term(request, token)
-            except DecryptionFailed:
-                messages.warning(request, "Esta busca expirou. Busque de novo.")
-                return HttpResponseRedirect(reverse("admin:profiles_userprofile_changelist"))
+        term = searched_term(request) if self.has_view_permission(request) else ""
+        if term is None:
+            return HttpResponseRedirect(reverse("admin:profiles_userprofile_changelist"))
+        if term:
             request.found_customers = search(term)  # type: ignore[attr-defined]
         found: Found | None = getattr(request, "found_customers", None)
         return super().changelist_view(request, {**(extra_context or {}), "term": term, "found": found})
 
     def search_view(self, request: HttpRequest) -> HttpResponse:
-        """A term may be a phone or a name, which must stand in no URL: it goes on in cipher, for this user only."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = SearchForm(request.POST)
-        url = reverse("admin:profiles_userprofile_changelist")
-        if not form.is_valid():
-            messages.warning(request, "A busca é longa demais ou tem caracteres inválidos.")
-        elif term := form.cleaned_data["term"].strip():
-            url += "?" + urlencode({SEARCH_VAR: encrypt(term, path=_search_path(request), field="term")})
-        return HttpResponseRedirect(url)
+        return search_redirect(request, reverse("admin:profiles_userprofile_changelist"))
 
     def prepare_rows(self, rows: list[Any]) -> None:
         merged: dict[str, Merge] = {}
@@ -165,6 +163,7 @@ class UserProfileAdmin(RightsPages):
             ),
             self.customer_path("edit", self.edit_view, "change"),
             self.customer_path("reveal", self.reveal_view, "reveal", post=True),
+            self.customer_path("dismiss", self.dismiss_view, "merge", post=True),
             *self.rights_urls(),
             *super().get_urls(),
         ]
@@ -205,10 +204,9 @@ class UserProfileAdmin(RightsPages):
         told = history(profile.pk, before=before)
         into = merges.find_active(source=profile.pk)
         merged_here = merges.active_into(profile.pk)
-        noted = dict.fromkeys([*profile.merge_candidates, *profiles.find_by_candidate(profile.pk)])
+        noted = [] if into else candidates.candidates_of(profile.pk)
         others = [*noted, *(merge.source for merge in merged_here)] + ([into.target] if into else [])
         known = profiles.find_many(dict.fromkeys(others))
-        merged_keys = {merge.source for merge in merged_here}
         return self.page(
             request,
             "customer",
@@ -225,7 +223,7 @@ class UserProfileAdmin(RightsPages):
             candidates=[
                 (key, display_name(known[key]), known[key].masked_phone or "Sem telefone")
                 for key in noted
-                if key in known and key not in merged_keys and not into
+                if key in known
             ],
             reveal_form=RevealForm(),
             hold_form=HoldForm(),
@@ -237,6 +235,18 @@ class UserProfileAdmin(RightsPages):
             can_view_conversation=request.user.has_perm("conversations.view_conversation"),
             can_view_audit=request.user.has_perm("audit.view_auditevent"),
         )
+
+    def dismiss_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
+        """Not the same person: the two are not proposed again."""
+        other = request.POST.get("other", "")
+        if not is_document_id(other):
+            return HttpResponseRedirect(customer_url(user_key))
+        try:
+            candidates.dismiss(user_key=user_key, other=other, actor=actor_of(request), now=timezone.now())
+        except EXPLAINED as exc:
+            return self.refused(request, exc, user_key)
+        messages.success(request, "Anotado: não são a mesma pessoa.")
+        return HttpResponseRedirect(customer_url(user_key))
 
     def edit_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
         profile = self.find(user_key)
@@ -401,14 +411,6 @@ def _hold_label(profile: UserProfile) -> dict[str, Any] | None:
         return None
     reason = dict(UserProfile.HoldReason.choices).get(profile.legal_hold["reason"], profile.legal_hold["reason"])
     return {"reason": reason, "by": actor_label(profile.legal_hold["by"]), "at": profile.legal_hold["at"]}
-
-
-def _search_path(request: HttpRequest) -> str:
-    return f"admin/search/{request.user.pk}"
-
-
-def _read_term(request: HttpRequest, token: str) -> str:
-    return decrypt(token, path=_search_path(request), field="term")
 
 
 def _sign_place(user_key: str, place: Place) -> str:

@@ -16,6 +16,7 @@ FIELDS = {
     "role": "Função",
     "lead_score": "Pontuação",
     "qualification_level": "Qualificação",
+    "dismissed_candidates": "Possíveis duplicatas",
 }
 LEVELS = {"low": "Baixa", "medium": "Média", "high": "Alta"}
 

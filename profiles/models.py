@@ -67,6 +67,8 @@ class UserProfile(DocumentModel):
     lead_score = models.IntegerField("pontuação", null=True, default=None)
     qualification_level = models.CharField("qualificação", max_length=8, default="")
     merge_candidates = models.JSONField("possíveis duplicatas", default=list)
+    # Of whom staff said that they are somebody else: not noted again.
+    dismissed_candidates = models.JSONField("duplicatas descartadas", default=list)
     legal_hold = models.JSONField("guarda legal", null=True, default=None)  # {"reason", "by", "at"}: nothing ages out
     created_at = models.DateTimeField("criado em")
     updated_at = models.DateTimeField("atualizado em")

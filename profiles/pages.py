@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -16,11 +17,13 @@ from audit.errors import CustomerErased, TrailContended
 from pyloto.documents import NotFound, Unavailable, is_document_id
 from pyloto.documents.admin import DocumentAdmin
 from pyloto.errors import PylotoError, TransientError
+from pyloto.privacy.fields import DecryptionFailed, decrypt, encrypt
 from pyloto.privacy.registry import erasure_steps
 
-from .forms import EraseForm, HoldForm
+from .forms import EraseForm, HoldForm, SearchForm
 from .models import Erasure, UserProfile
 from .services import access, erasure, retention
+from .services.editing import ProfileContended
 from .services.receipts import Receipt, what_stays
 from .services.reveal import REVEALS_PER_HOUR, RevealUnavailable, TooManyReveals
 from .stores import UserProfileStore
@@ -31,6 +34,7 @@ profiles = UserProfileStore()
 EXPLANATIONS: dict[type[PylotoError], str] = {
     NotFound: "Este cliente não existe mais.",
     CustomerErased: "Os dados deste cliente foram apagados.",
+    ProfileContended: "O cadastro está mudando neste momento. Tente de novo em instantes.",
     TrailContended: "A conversa está mudando neste momento. Nada foi feito: tente de novo em instantes.",
     Unavailable: "O banco de dados não respondeu. Tente de novo em instantes.",
     TooManyReveals: f"Você já revelou {REVEALS_PER_HOUR} contatos nesta hora. Tente de novo na próxima.",
@@ -45,6 +49,34 @@ HOLD_FORBIDS = (
     "legal."
 )
 EXPLAINED = tuple(EXPLANATIONS)
+
+
+SEARCH_VAR = "busca"
+
+
+def search_redirect(request: HttpRequest, url: str) -> HttpResponse:
+    """To the page that shows what was found. A term may be a phone or a name, which must stand in no URL: it goes on in
+    cipher, for this user only."""
+    form = SearchForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, "A busca é longa demais ou tem caracteres inválidos.")
+    elif term := form.cleaned_data["term"].strip():
+        url += "?" + urlencode({SEARCH_VAR: encrypt(term, path=_search_path(request), field="term")})
+    return HttpResponseRedirect(url)
+
+
+def searched_term(request: HttpRequest) -> str | None:
+    """What the page is to show, empty where nobody searched; None where it cannot be read: another user's, or too old."""
+    token = request.GET.get(SEARCH_VAR)
+    try:
+        return decrypt(token, path=_search_path(request), field="term") if token else ""
+    except DecryptionFailed:
+        messages.warning(request, "Esta busca expirou. Busque de novo.")
+        return None
+
+
+def _search_path(request: HttpRequest) -> str:
+    return f"admin/search/{request.user.pk}"
 
 
 def explain(error: PylotoError) -> str:

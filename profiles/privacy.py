@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from django.core.cache import cache
@@ -79,12 +80,17 @@ def _about_merges(subject: Subject) -> list[Query]:
     ]
 
 
+NAMED_IN = ("merge_candidates", "dismissed_candidates")  # of a profile: keys of others
+
+
 def _erase_candidates(subject: Subject) -> int:
     """Where others' profiles name them as perhaps the same person. One that changes meanwhile is met by the next scan."""
     erased = 0
     for snapshot in _candidates(subject):
-        left = [key for key in snapshot.data["merge_candidates"] if key not in subject.user_keys]
-        change = Update(snapshot.path, {"merge_candidates": left}, last_update_time=snapshot.update_time)
+        left = {
+            field: [key for key in snapshot.data.get(field, ()) if key not in subject.user_keys] for field in NAMED_IN
+        }
+        change = Update(snapshot.path, left, last_update_time=snapshot.update_time)
         try:
             get_store().commit([change])
         except (PreconditionFailed, NotFound):
@@ -98,11 +104,14 @@ def _count_candidates(subject: Subject) -> int:
 
 
 def _candidates(subject: Subject) -> Iterator[Snapshot]:
-    """Profiles of others that name one of the person's keys."""
-    own = {UserProfileStore.path(user_key) for user_key in subject.user_keys}
-    for user_key in subject.user_keys:
-        named = Query(UserProfile.collection, where=(("merge_candidates", "array-contains", user_key),))
-        yield from (snapshot for snapshot in get_store().query(named) if snapshot.path not in own)
+    """Profiles of others that name one of the person's keys, each once."""
+    seen = {UserProfileStore.path(user_key) for user_key in subject.user_keys}
+    for user_key, field in product(subject.user_keys, NAMED_IN):
+        named = Query(UserProfile.collection, where=((field, "array-contains", user_key),))
+        for snapshot in get_store().query(named):
+            if snapshot.path not in seen:
+                seen.add(snapshot.path)
+                yield snapshot
 
 
 def _merges(subject: Subject) -> list[str]:
@@ -163,7 +172,7 @@ registry.register(
 # --- access -----------------------------------------------------------------------------------------------------------
 ENCRYPTED = ("phone", "wa_id", "bsuid", "username")
 # Made of other fields for the search; and random keys of others who may be the same person.
-NOT_GIVEN_OUT = ("name_search", "city_search", "search_words", "username_key", "merge_candidates")
+NOT_GIVEN_OUT = ("name_search", "city_search", "search_words", "username_key", *NAMED_IN)
 
 
 def _profile_rows(subject: Subject) -> Iterator[dict[str, Any]]:
@@ -174,7 +183,7 @@ def _profile_rows(subject: Subject) -> Iterator[dict[str, Any]]:
 def _identity_rows(subject: Subject) -> Iterator[dict[str, Any]]:
     """What kinds of identifier lead to them, and since when. The entries themselves are hashes."""
     for snapshot in _identities(subject):
-        yield row_of(Identity.from_snapshot(snapshot), leave_out=("pepper_version",))
+        yield row_of(Identity.from_snapshot(snapshot), leave_out=("pepper_version", "merge_ids"))
 
 
 def _change_rows(subject: Subject) -> Iterator[dict[str, Any]]:

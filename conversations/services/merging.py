@@ -118,20 +118,6 @@ def current_user_key(user_key: str) -> str:
     return find_current(user_key)[0]
 
 
-def candidates_of(user_key: str) -> list[str]:
-    """Who may be the same person: noted in their profile, or in whose profile they are; those merged meanwhile left out."""
-    profile = profiles.find(user_key)
-    noted = [*(profile.merge_candidates if profile else ()), *profiles.find_by_candidate(user_key)]
-    mine = current_user_key(user_key)
-    found = dict.fromkeys(_current_or_none(key) for key in noted)
-    return [key for key in found if key and key != mine]
-
-
-def _current_or_none(user_key: str) -> str | None:
-    current, loaded = find_current(user_key)
-    return None if loaded.is_erased else current
-
-
 # --- merge ------------------------------------------------------------------------------------------------------------
 def merge(*, source: str, target: str, actor: str, now: datetime) -> Merge:
     """From now on whoever was `source` is `target`. `actor` as in the trail: "user:7".

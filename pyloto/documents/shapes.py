@@ -53,6 +53,7 @@ SHAPES = (
     Shape("messages"),
     Shape("sessions", (("user_key", "=="),)),
     Shape("user_profiles", (("merge_candidates", "array-contains"),)),
+    Shape("user_profiles", (("dismissed_candidates", "array-contains"),)),
     Shape("webhook_quarantine"),
     Shape("erasures", (("scan_at", "<="),), (("scan_at", "asc"),)),
     # rotation of keys and peppers: everything encrypted, by the documents' names

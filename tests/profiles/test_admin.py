@@ -69,6 +69,11 @@ ACTIONS: dict[str, tuple[str, Callable[[Client, str], Any]]] = {
     "erase form": ("erase", lambda client, key: client.get(url(key, "erase"))),
     "merge form": ("merge", lambda client, key: client.get(f"/admin/conversations/conversation/{key}/merge/")),
     "merge": ("merge", lambda client, key: client.post(f"/admin/conversations/conversation/{key}/merge/", {})),
+    "dismiss": ("merge", lambda client, key: client.post(url(key, "dismiss"), {})),
+    "merge search": (
+        "merge",
+        lambda client, key: client.post(f"/admin/conversations/conversation/{key}/merge/search/", {}),
+    ),
     "unmerge": ("merge", lambda client, key: client.post("/admin/conversations/conversation/unmerge/m/")),
 }
 
