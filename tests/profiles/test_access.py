@@ -140,7 +140,7 @@ def test_a_field_is_given_out_unless_it_is_left_out_by_name(
 
     left_out = {
         *profiles.NOT_GIVEN_OUT, *conversations.HEADER_WORKINGS, *conversations.MESSAGE_WORKINGS,
-        "pepper_version", "user_key", "conversation_id",
+        "pepper_version", "merge_ids", "user_key", "conversation_id",
     }  # fmt: skip
     record = records(report_about(canary_writes()), section)[0]
     for field in model._meta.concrete_fields:
