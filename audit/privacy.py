@@ -9,7 +9,7 @@ from pyloto.privacy.registry import AccessSection, Subject
 
 from .labels import type_label
 from .models import AuditEvent
-from .stores import SYSTEM_CHAIN, AuditLogStore
+from .stores import AuditLogStore
 
 HASHING = ("canonical", "previous_hash", "current_hash")  # they repeat the event, for the verification
 
@@ -18,9 +18,8 @@ def events_of(subject: Subject) -> Iterator[dict[str, Any]]:
     """The trails of their conversations, and what the chain "system" says about them."""
     for conversation_id in subject.conversation_ids:
         yield from (_row(event) for event in _chain(conversation_id))
-    for event in _chain(SYSTEM_CHAIN):
-        if isinstance(event.metadata, dict) and event.metadata.get("user_key") in subject.user_keys:
-            yield _row(event)
+    for user_key in subject.user_keys:
+        yield from (_row(event) for event in AuditLogStore().about(user_key))
 
 
 def _chain(conversation_id: str) -> Iterator[AuditEvent]:

@@ -160,6 +160,15 @@ class AuditLogStore:
         )
         return [AuditEvent.from_snapshot(snapshot) for snapshot in self._store.query(page)]
 
+    def about(self, user_key: str) -> list[AuditEvent]:
+        """What the chain "system" says about a customer, oldest first."""
+        query = Query(
+            AuditEvent.collection,
+            where=(("conversation_id", "==", SYSTEM_CHAIN), ("metadata.user_key", "==", user_key)),
+            order_by=((DOCUMENT_ID, "asc"),),
+        )
+        return [AuditEvent.from_snapshot(snapshot) for snapshot in self._store.query(query)]
+
     def iterate(self, conversation_id: str | None = None) -> Iterator[Snapshot]:
         """Every document of one chain or of all, in the order of the ids: chain by chain, each from its first event.
 

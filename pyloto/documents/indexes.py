@@ -9,7 +9,7 @@ field, or searches a collection group.
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -63,12 +63,12 @@ def required(shape: Shape) -> set[Index]:
 
 
 def firestore_indexes(
-    shapes: Iterable[Shape], unindexed: dict[str, tuple[str, ...]], expiring: dict[str, str]
+    shapes: Sequence[Shape], unindexed: dict[str, tuple[str, ...]], expiring: dict[str, str]
 ) -> dict[str, Any]:
     """The content of `firestore.indexes.json`: indexes, and what differs from the default for single fields.
 
-    `unindexed` names by collection the fields that no query needs; `expiring` the field after whose time a document
-    may be deleted.
+    `unindexed` names by collection the fields that no query needs; of a map among them, what a shape asks for is indexed
+    all the same. `expiring` names the field after whose time a document may be deleted.
     """
     indexes = sorted({index for shape in shapes for index in required(shape)})
     overrides: dict[tuple[str, str], dict[str, Any]] = {}
@@ -77,6 +77,11 @@ def firestore_indexes(
             overrides[collection_id, field] = {"indexes": []}
     for collection_id, field in expiring.items():
         overrides[collection_id, field] = {"ttl": True, "indexes": []}
+    for shape in shapes:
+        for field, _ in shape.where:
+            outer, _, inner = field.partition(".")
+            if inner and outer in unindexed.get(shape.collection_id, ()):
+                overrides[shape.collection_id, field] = {"indexes": [_mode("asc") | {"queryScope": "COLLECTION"}]}
     grouped = defaultdict(list)
     for index in indexes:
         if len(index.parts) == 1:

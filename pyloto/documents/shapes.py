@@ -66,6 +66,7 @@ SHAPES = (
     Shape("audit_logs", (("__name__", ">"), ("conversation_id", "==")), ()),
     Shape("audit_logs", (("conversation_id", "=="),), (("seq", "desc"),)),
     Shape("audit_logs", (("conversation_id", "=="), ("event_id", "==")), ()),
+    Shape("audit_logs", (("conversation_id", "=="), ("metadata.user_key", "==")), ()),
     Shape("audit_logs"),
     Shape("audit_logs", (("__name__", ">"),)),
     Shape("audit_logs", (("__name__", "<"), ("__name__", ">"))),

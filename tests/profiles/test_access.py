@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from ai.models import Classification
 from audit import EventType, trails
 from audit.errors import TrailContended
+from audit.stores import AuditLogStore
 from conversations.models import Conversation, Handoff, Message, Session
 from profiles.models import Identity, Merge, UserProfile
 from profiles.services.access import access_json, access_pdf, access_report
@@ -26,7 +27,7 @@ from tests.conversations.deliveries import envelope, post
 from tests.conversations.kept import documents
 from tests.lab.canaries import BSUID, CPF, EMAIL, NAME, PHONE, WA_ID, find_canaries, planted_wamid
 
-from .people import events, writes
+from .people import events, writes, written_down
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 ENVELOPE = re.compile(r"\d+\.[\w-]{40,}={0,2}")
@@ -91,6 +92,20 @@ def test_unreadable_deliveries_are_given_out_without_what_others_sent(faulty: Do
     given = [row["conteúdo"] for row in found if isinstance(row["conteúdo"], dict)]
     assert given == [own]
     assert sum(str(row["conteúdo"]).startswith("Não reproduzido aqui") for row in found) == 2
+
+
+def test_of_the_trail_of_the_system_only_what_names_the_person_is_read(
+    faulty: DocumentStore, valkey: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells of people without a conversation, and of everything else that belongs to none."""
+    known, other = (written_down(phone=f"+554299999000{number}") for number in (1, 2))
+    report_about(other.pk)
+    monkeypatch.setattr(AuditLogStore, "iterate", None)
+    told = records(report_about(known.pk), "audit.events")
+    own = [event for event in events(EventType.EXPORT_REQUESTED) if event.metadata["user_key"] == known.pk]
+    assert len(own) == 1
+    assert "Exportação pedida" in {event["tipo"] for event in told}
+    assert other.pk not in json.dumps(told)
 
 
 @embedded
