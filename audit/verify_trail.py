@@ -50,6 +50,7 @@ except ImportError:  # slower, and no less strict
     HAS_ORJSON = False
 else:
     HAS_ORJSON = True
+    LINE_ENDS = repeat(orjson.Fragment(b"\n"))
 
 PROBLEMS_MAX = 1000  # kept for the report
 
@@ -206,10 +207,10 @@ HASHED_FIELDS = {
     "correlation_id": str,
 }
 CHAIN_FIELDS = {"canonical", "previous_hash", "current_hash"}
-CONTENTS = itemgetter("changes", "metadata")
-TEXTS = itemgetter("actor", "correlation_id", "event_id", "event_type")
+STORED = (*HASHED_FIELDS, *sorted(CHAIN_FIELDS), "id")
+SEPARATOR = '","'
 TIME_LENGTH = len('"2026-01-02T03:04:05.000678+00:00",')
-BATCH = 100  # events that are checked together; what is held in memory
+BATCH = 200  # events that are checked together; what is held in memory
 
 
 @dataclass(frozen=True)
@@ -335,61 +336,61 @@ class _ObservedOfChain:
         return last
 
 
-def _hashes_if_sound(head: Head, batch: Sequence[Mapping[str, Any]]) -> list[str] | None:
+def _hashes_if_sound(head: Head, batch: Sequence[Mapping[str, Any]]) -> Sequence[str] | None:
     """The hashes of events that follow the head exactly as they should; None where anything looks different.
 
     Says nothing that `_check` would not say of each event, only faster. What it cannot judge (an integer of more than
-    64 bits, a time without microseconds) it leaves to `_check`.
+    64 bits, a time without microseconds, an event without its document's id) it leaves to `_check`.
     """
+    if not HAS_ORJSON or set(map(len, batch)) != {len(STORED)}:
+        return None
     try:
-        hashes = [event["current_hash"] for event in batch]
-        return hashes if HAS_ORJSON and _is_sound(head, batch, hashes) else None
-    except (AttributeError, KeyError, TypeError, ValueError):  # a field is missing, or of another type
+        # Field by field: each event is taken apart once.
+        columns = dict(zip(STORED, zip(*map(itemgetter(*STORED), batch), strict=True), strict=True))
+        return columns["current_hash"] if _is_sound(head, columns) else None
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):  # a field is missing, or of another type
         return None
 
 
-def _is_sound(head: Head, batch: Sequence[Mapping[str, Any]], hashes: list[str]) -> bool:
-    conversation_id = head.conversation_id
-    numbers = range(head.seq + 1, head.seq + 1 + len(batch))
-    seqs = [event["seq"] for event in batch]
-    times = [event["timestamp"] for event in batch]
-    contents = list(chain.from_iterable(map(CONTENTS, batch)))
-    texts = list(map(TEXTS, batch))
-    if [set(map(type, v)) for v in (seqs, times, contents)] != [{int}, {datetime}, {dict}] or seqs != list(numbers):
+def _is_sound(head: Head, columns: Mapping[str, tuple[Any, ...]]) -> bool:
+    """`columns` holds the values of each field, event by event."""
+    hashes, changes, metadata = columns["current_hash"], columns["changes"], columns["metadata"]
+    numbers = range(head.seq + 1, head.seq + 1 + len(hashes))
+    kinds = (columns["seq"], columns["timestamp"], chain(changes, metadata))
+    if [set(map(type, values)) for values in kinds] != [{int}, {datetime}, {dict}]:
         return False
-    plain = "".join(chain.from_iterable(texts))  # raises `TypeError` for what is no text
-    if '"' in plain or "\\" in plain or not plain.isprintable():
-        return False  # JSON would write it otherwise
-    time_list = orjson.dumps(times).decode()
-    if len(time_list) != TIME_LENGTH * len(batch) + 1 or time_list.count('+00:00"') != len(batch):
+    if columns["previous_hash"] != (head.hash, *hashes[:-1]) or set(columns["conversation_id"]) != {
+        head.conversation_id
+    }:
+        return False
+    if "\n".join(columns["id"]) != _document_ids(head.conversation_id, numbers) or columns["seq"] != tuple(numbers):
+        return False
+    times = orjson.dumps(columns["timestamp"]).decode()
+    if len(times) != TIME_LENGTH * len(hashes) + 1 or times.count('+00:00"') != len(hashes):
         return False  # one without microseconds, or of another zone: written otherwise
-    # All at once, with a line end between two, as none stands within. Times are refused: JSON has none.
-    lined = list(chain.from_iterable(zip(contents, repeat(orjson.Fragment(b"\n")))))
-    content_list = orjson.dumps(lined, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME).decode()
-    if "null" in content_list:  # orjson writes NaN like this too
-        json.dumps(contents, allow_nan=False)
-    content_texts = content_list[1:-3].split(",\n,")
-    time_texts = time_list[2:-2].split('","')
-    canonical = [
-        f'{{"actor":"{actor}","changes":{changes},"conversation_id":"{conversation_id}"'
-        f',"correlation_id":"{correlation_id}","event_id":"{event_id}","event_type":"{event_type}"'
-        f',"metadata":{metadata},"seq":{seq},"timestamp":"{time_text}"}}'
-        for (actor, correlation_id, event_id, event_type), changes, metadata, seq, time_text in zip(
-            texts, content_texts[::2], content_texts[1::2], numbers, time_texts, strict=True
-        )
-    ]
-    if canonical != [event["canonical"] for event in batch]:
+    texts = [columns[name] for name in ("actor", "correlation_id", "event_id", "event_type")]
+    if any(orjson.dumps(column) != f'["{SEPARATOR.join(column)}"]'.encode() for column in texts):
+        return False  # what is no text, or JSON would not write as it stands
+    # All at once, with a line end after each, as none stands within. Times are refused: JSON has none.
+    lined = list(chain.from_iterable(zip(changes, LINE_ENDS, metadata, LINE_ENDS, strict=False)))
+    contents = orjson.dumps(lined, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME).decode()
+    if "null" in contents:  # orjson writes NaN like this too
+        json.dumps((changes, metadata), allow_nan=False)
+    parts = contents[1:-3].split(",\n,")
+    rows = zip(*texts, parts[::2], parts[1::2], numbers, times[2:-2].split(SEPARATOR), strict=True)
+    canonical = tuple(
+        [
+            f'{{"actor":"{actor}","changes":{changed},"conversation_id":"{head.conversation_id}"'
+            f',"correlation_id":"{correlation_id}","event_id":"{event_id}","event_type":"{event_type}"'
+            f',"metadata":{details},"seq":{seq},"timestamp":"{at}"}}'
+            for actor, correlation_id, event_id, event_type, changed, details, seq, at in rows
+        ]
+    )
+    if canonical != columns["canonical"]:
         return False
     digest = bytes.fromhex(head.hash)
     digests = [digest := sha256(EVENT_TAG + digest + text.encode()).digest() for text in canonical]
-    with_id = "id" in batch[0]
-    return (
-        "\n".join(hashes) == b"".join(digests).hex("\n", HASH_BYTES)
-        and [event["previous_hash"] for event in batch] == [head.hash, *hashes[:-1]]
-        and {event["conversation_id"] for event in batch} == {conversation_id}
-        and set(map(len, batch)) == {len(HASHED_FIELDS) + len(CHAIN_FIELDS) + with_id}
-        and (not with_id or "\n".join([event["id"] for event in batch]) == _document_ids(conversation_id, numbers))
-    )
+    return "\n".join(hashes) == b"".join(digests).hex("\n", HASH_BYTES)
 
 
 def _document_ids(conversation_id: str, numbers: range) -> str:
@@ -491,29 +492,6 @@ class Frontier:
 
     def to_list(self) -> list[str]:
         return [subtree.hex() for subtree in self._subtrees]
-
-
-def inclusion_proof(index: int, size: int, leaf_hashes: Iterable[bytes]) -> list[bytes]:
-    """The hashes that lead from leaf `index` to the root of the first `size` leaves; the leaf's own neighbour first.
-
-    Reads the leaves once and keeps none. Raises `ValueError` where there are fewer than `size`.
-    """
-    siblings = _sibling_ranges(index, size)
-    subtrees = {first: Frontier() for first, _ in siblings}
-    ends = dict(siblings)
-    current = None
-    read = 0
-    for position, hashed in enumerate(leaf_hashes):
-        if position == size:
-            break
-        if position in ends:
-            current = position
-        if current is not None and current <= position < ends[current]:
-            subtrees[current].append(hashed)
-        read += 1
-    if read < size:
-        raise ValueError(f"The log has fewer than {size} leaves")
-    return [subtrees[first].root() for first, _ in siblings]
 
 
 def _sibling_ranges(index: int, size: int) -> list[tuple[int, int]]:
