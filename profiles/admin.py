@@ -24,6 +24,7 @@ from pyloto.privacy.registry import conversation_ids_of
 from .forms import HoldForm, ProfileForm, RevealForm
 from .labels import changes_told, field_label, value_label
 from .models import Erasure, Merge, ProfileChange, UserProfile
+from .new_customer import NewCustomerPage
 from .pages import (
     EXPLAINED,
     SEARCH_VAR,
@@ -94,7 +95,7 @@ class Told:
 
 
 @admin.register(UserProfile)
-class UserProfileAdmin(RightsPages):
+class UserProfileAdmin(NewCustomerPage, RightsPages):
     list_display = ("customer", "masked_phone", "city_label", "business_name", "state", "last_seen")
     list_before_template = "admin/profiles/search.html"
     ordering = ("-last_interaction",)
@@ -161,6 +162,7 @@ class UserProfileAdmin(RightsPages):
                 self.admin_site.admin_view(require_POST(self.search_view)),
                 name="profiles_userprofile_search",
             ),
+            *self.new_customer_urls(),
             self.customer_path("edit", self.edit_view, "change"),
             self.customer_path("reveal", self.reveal_view, "reveal", post=True),
             self.customer_path("dismiss", self.dismiss_view, "merge", post=True),

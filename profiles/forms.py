@@ -52,9 +52,22 @@ class ProfileForm(forms.Form):
         given = self.cleaned_data
         changes = {name: given[name] for name in EDITABLE if name != "phone"}
         changes["is_business"] = YES_NO[given["is_business"]]
-        if given["remove_phone"] or given["phone"]:
-            changes["phone"] = "" if given["remove_phone"] else given["phone"]
+        if given.get("remove_phone") or given["phone"]:
+            changes["phone"] = "" if given.get("remove_phone") else given["phone"]
         return changes
+
+
+class NewProfileForm(ProfileForm):
+    """Of somebody who has not written yet: the phone is what they will be known by."""
+
+    phone = forms.CharField(
+        label="Telefone",
+        error_messages={"required": "Escreva o telefone."},
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "inputmode": "tel"}),
+        help_text="Ex.: (42) 99999-0000, ou +351 912 345 678.",
+    )
+    remove_phone = None  # type: ignore[assignment]
+    version = None  # type: ignore[assignment]
 
 
 class RevealForm(forms.Form):
