@@ -170,6 +170,7 @@ def test_an_event_under_another_id_is_found():
         {"previous_hash": "A" * 64},
         {"current_hash": ""},
         {"timestamp": "2026-01-02"},
+        {"timestamp": datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))},
         {"changes": []},
         {"metadata": {"at": AT}},
         {"metadata": {"x": float("nan")}},
