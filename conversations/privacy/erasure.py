@@ -10,7 +10,9 @@ from conversations.turn_lock import keys_of
 from pyloto.documents import Delete, Query, Snapshot, get_store
 from pyloto.documents.removal import delete_found
 from pyloto.errors import TransientError
+from pyloto.observability.alerts import alert
 from pyloto.privacy import registry
+from pyloto.privacy.fields import DecryptionFailed, decrypt
 from pyloto.privacy.registry import ErasureStep, Phase, Subject
 from pyloto.privacy.removal import owned_step
 from pyloto.redis_client import get_redis
@@ -42,7 +44,10 @@ def _erase_messages(subject: Subject) -> int:
     """All but what came in later and waits: a worker moves that to the new customer it belongs to."""
 
     def came_later(found: Snapshot) -> bool:
-        return _came_later(Message.from_snapshot(found), subject)
+        message = Message.from_snapshot(found)
+        if subject.asked_at is not None and message.came_in_after(subject.asked_at) and not _has_sender(message):
+            alert("message_not_moved", message_key=message.pk)
+        return _came_later(message, subject)
 
     return sum(delete_found(query, keep=came_later) for query in _messages(subject))
 
@@ -58,8 +63,15 @@ def _messages(subject: Subject) -> list[Query]:
 
 
 def _came_later(message: Message, subject: Subject) -> bool:
-    """What is due no more was given up by the worker, with an alert: nobody can tell whose it is, so it goes too."""
-    return message.due is not None and subject.asked_at is not None and message.came_in_after(subject.asked_at)
+    """Not where nobody can tell whose it is: no worker could move it, so it would stay."""
+    return _has_sender(message) and subject.asked_at is not None and message.came_in_after(subject.asked_at)
+
+
+def _has_sender(message: Message) -> bool:
+    try:
+        return bool(decrypt(message.sender or "", path=message.path, field="sender"))
+    except DecryptionFailed:
+        return False
 
 
 def _erase_quarantine(subject: Subject) -> int:

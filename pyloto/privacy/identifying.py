@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|([/\"bfnrt]))")  # of JSON, also of JSON in a JSON string
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _FOREIGN_DIGITS = re.compile(r"(?![0-9])\d")
 _SIGNS = re.compile(r"(?<=[0-9])[^0-9A-Za-z\"{}]{1,6}(?=[0-9])")  # not from one field of JSON into the next
 _MESSAGE_IDS = re.compile(r"(?:wamid\.|HBg)[\w+/=\\-]+")
@@ -40,10 +41,12 @@ def _digits(phone: str) -> re.Pattern[str]:
 def _plain(text: str) -> str:
     """As people read it: without the escapes of JSON, in one form of each character, digits of all scripts as ASCII."""
     text = _ESCAPED.sub(_unescaped, text)
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if text.isascii():
+        return text
+    if _SURROGATES.search(text):
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     text = unicodedata.normalize("NFKC", text)
-    return text if text.isascii() else _FOREIGN_DIGITS.sub(lambda found: str(int(found[0])), text)
+    return _FOREIGN_DIGITS.sub(lambda found: str(int(found[0])), text)
 
 
 def _unescaped(found: re.Match[str]) -> str:
