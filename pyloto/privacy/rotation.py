@@ -36,7 +36,7 @@ class Rotation:
     unreadable: int = 0
     unreadable_at: list[str] = field(default_factory=list)  # the first ones: "{document path} {field}"
     leftover_files: int = 0
-    settled: bool = False  # the last walk had nothing to rewrite
+    settled: bool = False  # the last walk saw everything and had nothing to rewrite
 
     @property
     def remaining(self) -> int:
@@ -97,7 +97,8 @@ class _Walk:
             unreadable=self.counts["unreadable"],
             unreadable_at=self.unreadable_at,
             leftover_files=leftover,
-            settled=not self.counts["rewritten"] and not self.counts["lost"],
+            # What lies before the place where a walk was resumed may have changed since.
+            settled=not (self.walk.resumed or self.counts["rewritten"] or self.counts["lost"]),
         )
 
     def _rewrite(self, page: Sequence[Snapshot], fields: Sequence[EncryptedField]) -> None:

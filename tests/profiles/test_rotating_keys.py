@@ -352,6 +352,25 @@ def test_a_race_that_is_lost_at_every_try_is_not_called_done(
     assert (result.done, result.settled, result.remaining) == (False, False, 5)
 
 
+def test_what_an_old_process_writes_behind_a_place_that_is_resumed_is_found(
+    embedded_store: DocumentStore, valkey: object, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play()
+    both(settings)
+    assert rotate_keys().done
+    for number in range(20):  # the walk that would only verify dies at some place
+        if dies(Fuse(number), monkeypatch, rotate_keys) and any(
+            found.id == rotation.NAME for found in documents("controls")
+        ):
+            settings.PRIVACY_KEYS = ring("PRIVACY_KEYS", 1, 2)
+            writes("wamid.late", wa_id="5511955550000")
+            both(settings)
+            assert rotate_keys().done
+            assert versions() == {"2"}
+            return
+    pytest.fail("no run left a place")
+
+
 # --- Files ------------------------------------------------------------------------------------------------------------
 def test_a_file_that_is_gone_is_reported(embedded_store: DocumentStore, valkey: object, settings: Any) -> None:
     play()
