@@ -25,6 +25,7 @@ from pyloto.observability.alerts import alert
 from pyloto.write_once import read, save_once, written_at
 
 from .chain import Head
+from .log_files import leaves_name, note_name
 from .models import Checkpoint
 from .signing import require_signing_key, sign_checkpoint, verify_checkpoint
 from .stores import AuditLogStore, CheckpointStore, head_of
@@ -79,7 +80,7 @@ class _Writer:
         leaves = self._unseen(log.observed_until)
         if leaves:
             ours = b"".join(line + b"\n" for line in leaves)
-            name = _leaves_name(log.number + 1)
+            name = leaves_name(log.number + 1)
             save_once(self.storage, name, ours)
             stored = self._bytes(name) or b""  # somebody else's, where they were faster
             self._extend(log, stored, observed=stored == ours)
@@ -103,7 +104,7 @@ class _Writer:
         The signed root determines the frontier: one that gives the root is the right one, and what is appended to it is
         consistent with everything signed before. One that does not is counted again out of all leaves.
         """
-        text = self._text(_note_name(newest.number))
+        text = self._text(note_name(newest.number))
         if text is None:
             raise CheckpointRefused(f"Checkpoint {newest.number} is indexed, and its note is gone")
         if text != newest.note:
@@ -122,10 +123,10 @@ class _Writer:
     def _follow(self, log: _Log) -> _Log | None:
         """One checkpoint further, where its leaves are there: verified, or signed in place of who was killed."""
         number = log.number + 1
-        leaves = self._bytes(_leaves_name(number))
+        leaves = self._bytes(leaves_name(number))
         if leaves is not None:
             return self._extend(log, leaves, observed=False)
-        if self._text(_note_name(number)) is not None:
+        if self._text(note_name(number)) is not None:
             raise CheckpointRefused(f"Checkpoint {number} has a note and no leaves")
         return None
 
@@ -168,7 +169,7 @@ class _Writer:
     def _leaves_since(self, since: datetime) -> Iterator[set[bytes]]:
         """The leaves of each checkpoint since then. One that is overlooked would stand in the log twice: no harm."""
         for checkpoint in self.documents.created_since(since):
-            yield set((self._bytes(_leaves_name(checkpoint.number)) or b"").splitlines())
+            yield set((self._bytes(leaves_name(checkpoint.number)) or b"").splitlines())
 
     # --- what is written ----------------------------------------------------------------------------------------------
 
@@ -182,7 +183,7 @@ class _Writer:
         frontier = Frontier(log.frontier.size, log.frontier.to_list())
         for head in heads:
             frontier.append(leaf_hash(leaf_bytes(head)))
-        text = self._text(_note_name(number))
+        text = self._text(note_name(number))
         if text is None:
             if not observed:
                 self._require_stored(number, heads)
@@ -199,8 +200,8 @@ class _Writer:
     def _sign(self, number: int, frontier: Frontier) -> str:
         """The note as it is stored: whoever signs at the same time signs the same text."""
         text = sign_checkpoint(size=frontier.size, root=frontier.root(), at=self._written_at(number))
-        save_once(self.storage, _note_name(number), text.encode())
-        return self._text(_note_name(number)) or ""
+        save_once(self.storage, note_name(number), text.encode())
+        return self._text(note_name(number)) or ""
 
     @staticmethod
     def _require_stored(number: int, heads: Sequence[Head]) -> None:
@@ -242,17 +243,9 @@ class _Writer:
 
     def _written_at(self, number: int) -> datetime:
         try:
-            return written_at(self.storage, _leaves_name(number))
+            return written_at(self.storage, leaves_name(number))
         except FileNotFoundError as exc:
             raise CheckpointRefused(f"Checkpoint {number} has lost its leaves") from exc
-
-
-def _leaves_name(number: int) -> str:
-    return f"checkpoints/{number:08d}.leaves"
-
-
-def _note_name(number: int) -> str:
-    return f"checkpoints/{number:08d}.note"
 
 
 def _verified(number: int, text: str) -> Note:

@@ -4,31 +4,19 @@ The proof of a leaf leads to the root of the checkpoint that it came with. It ne
 of all before only the frontier: one pass over the log proves as many chains as are asked for.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-
-from django.core.files.storage import Storage
-
-from pyloto.write_once import list_names, read
 
 from .verify_trail import (
-    LOG_FILE,
-    CheckpointFiles,
     Frontier,
     Head,
     NoteError,
-    checkpoint_files,
     leaf_hash,
     node_hash,
     parse_note,
 )
 
-DIRECTORY = "checkpoints"
-READ_AT_ONCE = 32  # checkpoints; each file is a request where they lie in Cloud Storage
 TIME = "time "  # the line of a note that says when
 
 
@@ -58,25 +46,6 @@ class Batch:
         for place, head in wanted:
             hashes = tree.path(start + place, 0, start + len(self.leaves))
             yield Proof(head, start + place, tuple(hashes), self.number, self.note)
-
-
-def stored_files(storage: Storage) -> Iterator[CheckpointFiles]:
-    """The checkpoints in the storage, several read at once. Raises `StorageUnavailable`."""
-    names = [name for name in list_names(storage, DIRECTORY) if LOG_FILE.fullmatch(name)]
-    by_number: dict[str, list[str]] = {}
-    for name in sorted(names):
-        by_number.setdefault(name.partition(".")[0], []).append(name)
-    numbers = list(by_number)
-    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
-        for first in range(0, len(numbers), READ_AT_ONCE):
-            chunk = [name for number in numbers[first : first + READ_AT_ONCE] for name in by_number[number]]
-            read_now = pool.map(lambda name: read(storage, f"{DIRECTORY}/{name}"), chunk)
-            contents = dict(zip(chunk, read_now, strict=True))
-            yield from checkpoint_files(chunk, partial(_lines, contents))
-
-
-def _lines(contents: dict[str, bytes], name: str) -> Iterable[bytes]:
-    return io.BytesIO(contents[name])
 
 
 def time_of(note: str) -> datetime | None:

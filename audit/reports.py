@@ -33,10 +33,11 @@ from pyloto.errors import PermanentError
 
 from .chain import CHAIN_ID, Head, find_problems
 from .labels import when_label
-from .proofs import Batch, Proof, stored_files, time_of
+from .log_files import stored_checkpoints
+from .proofs import Batch, Proof, time_of
 from .signing import trusted_keys, verifier_key
 from .stores import AuditLogStore
-from .verification import indexed_notes
+from .verification import chain_id_of, indexed_notes
 from .verify_trail import CheckpointFiles, Frontier, ObservedHeads, Report, leaf_hash, parse_leaf, verify_log
 
 FORMAT = "pyloto-audit-report/1"
@@ -145,7 +146,7 @@ def period_report(start: datetime, end: datetime, *, now: datetime, events_max: 
         if not report.covers(snapshot):
             break
         report.limit(number)
-        conversation_id, seq = _chain_id(snapshot), snapshot.data.get("seq")
+        conversation_id, seq = chain_id_of(snapshot), snapshot.data.get("seq")
         if isinstance(seq, int) and CHAIN_ID.fullmatch(conversation_id):
             part = report.parts.setdefault(conversation_id, Part(conversation_id, seq, seq))
             part.first, part.last = min(part.first, seq), max(part.last or seq, seq)
@@ -213,7 +214,7 @@ def _verify(report: TrailReport) -> None:
     with closing(ObservedHeads()) as observed:
         remembered, problems = indexed_notes(keys)
         found.add(problems)
-        problems, _ = verify_log(_proving(report, stored_files(storages["exports"])), keys, observed, remembered)
+        problems, _ = verify_log(_proving(report, stored_checkpoints(storages["exports"])), keys, observed, remembered)
         found.add(problems)
         for conversation_id, part in list(report.parts.items()):
             events = _counted(report, part)
@@ -284,11 +285,7 @@ def _split(part: Part) -> tuple[Snapshot | None, Iterator[Snapshot]]:
 
 
 def _chain(conversation_id: str) -> Iterator[Snapshot]:
-    return (s for s in AuditLogStore().iterate(conversation_id) if _chain_id(s) == conversation_id)
-
-
-def _chain_id(snapshot: Snapshot) -> str:
-    return snapshot.id.rpartition("-")[0]
+    return (s for s in AuditLogStore().iterate(conversation_id) if chain_id_of(s) == conversation_id)
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from contextlib import closing
 from itertools import groupby
 from typing import Any
 
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import storages
 
 from pyloto.documents import Snapshot
-from pyloto.write_once import list_names, read_lines
 
+from .log_files import stored_checkpoints
 from .stores import AuditLogStore, CheckpointStore
 from .verify_trail import (
     CheckpointFiles,
@@ -23,13 +23,10 @@ from .verify_trail import (
     ProblemKind,
     Report,
     VerifierKey,
-    checkpoint_files,
     find_problems,
     verify_by_one_of,
     verify_log,
 )
-
-DIRECTORY = "checkpoints"
 
 
 def verify_everything(
@@ -67,7 +64,7 @@ def verify_stored_chains(
     store: AuditLogStore, conversation_id: str | None, observed: ObservedHeads, report: Report
 ) -> None:
     """Verify the chain of one conversation, or all of them. A conversation that was named must have a chain."""
-    for chain_id, snapshots in groupby(store.iterate(conversation_id), key=_chain_id):
+    for chain_id, snapshots in groupby(store.iterate(conversation_id), key=chain_id_of):
         if conversation_id is None or chain_id == conversation_id:
             report.chains += 1
             report.add(find_problems(chain_id, _counted(snapshots, report), observed=observed.of(chain_id)))
@@ -78,11 +75,6 @@ def verify_stored_chains(
         gone = find_problems(conversation_id, (), observed=observed.of(conversation_id))
         missing = Problem(conversation_id, None, ProblemKind.MISSING, "não há eventos desta cadeia")
         report.add([*gone, missing])
-
-
-def stored_checkpoints(storage: Storage) -> Iterator[CheckpointFiles]:
-    names = list_names(storage, DIRECTORY)
-    return checkpoint_files(names, lambda name: read_lines(storage, f"{DIRECTORY}/{name}"))
 
 
 def indexed_notes(keys: Sequence[VerifierKey]) -> tuple[list[Note], list[Problem]]:
@@ -102,7 +94,7 @@ def signed_notes(texts: Mapping[str, str], keys: Sequence[VerifierKey]) -> tuple
     return notes, problems
 
 
-def _chain_id(snapshot: Snapshot) -> str:
+def chain_id_of(snapshot: Snapshot) -> str:
     """The chain among whose events it stands, whoever put it there under whatever id: none has "-0" in its name."""
     name, has_number, _ = snapshot.id.partition("-0")
     return name if has_number else snapshot.id.rpartition("-")[0]

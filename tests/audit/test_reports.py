@@ -12,7 +12,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 
-from audit import Event, EventType, proofs, verify_trail
+from audit import Event, EventType, log_files, verify_trail
 from audit.chain import Head
 from audit.checkpoints import make_checkpoint
 from audit.proofs import Batch
@@ -301,7 +301,8 @@ def frontier_of(leaves):
 
 
 def test_many_checkpoints_are_read_in_their_order(embedded_store, exports, happen, monkeypatch, checked):
-    monkeypatch.setattr(proofs, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(log_files, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(log_files, "MEMORY_BYTES", 1)  # through the disk
     for hour in range(5):
         happen("ana")
         make_checkpoint(now=NOW + hour * 60 * MINUTE)
