@@ -26,6 +26,7 @@ from pyloto.write_once import read
 
 from .chain import CHAIN_ID, EventType, Problem
 from .labels import actor_label, summary, text_label, type_label, when_label
+from .log_files import DIRECTORY
 from .models import AuditEvent, Checkpoint
 from .report_pdf import to_pdf
 from .reports import (
@@ -297,7 +298,7 @@ def _file_view(request: HttpRequest, number: int, kind: str) -> HttpResponseBase
     if kind not in {"note", "leaves"}:
         raise Http404
     try:
-        content = read(storages["exports"], f"checkpoints/{name}")
+        content = read(storages["exports"], f"{DIRECTORY}/{name}")
     except FileNotFoundError as exc:
         raise Http404 from exc
     except TransientError:

@@ -172,10 +172,10 @@ class Erasure(DocumentModel):
     step = models.CharField("etapa", max_length=16, choices=Step.choices, default=Step.STARTED)
     done = models.JSONField("passos concluídos", default=list)
     counts = models.JSONField("removidos", default=dict)  # {step name: how many}
-    reason = models.CharField("motivo", max_length=20, choices=Reason.choices)
-    requested_by = models.CharField("pedido por", max_length=150)
     places = models.JSONField("lugares", default=dict)  # {step name: where its walk through many documents stands}
     tries = models.IntegerField("tentativas sem avanço", default=0)  # in a row
+    reason = models.CharField("motivo", max_length=20, choices=Reason.choices)
+    requested_by = models.CharField("pedido por", max_length=150)
     requested_at = models.DateTimeField("pedido em")
     scan_at = models.DateTimeField("nova varredura em", null=True, default=None)  # removed when completed
     completed_at = models.DateTimeField("concluído em", null=True, default=None)
