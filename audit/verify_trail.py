@@ -208,9 +208,12 @@ HASHED_FIELDS = {
 }
 CHAIN_FIELDS = {"canonical", "previous_hash", "current_hash"}
 STORED = (*HASHED_FIELDS, *sorted(CHAIN_FIELDS), "id")
+ALL_STORED = itemgetter(*STORED)
+TAGGED = sha256(EVENT_TAG)  # copied for each event, which is faster than beginning anew
 SEPARATOR = '","'
+LAST_DIGITS = [f"{number:03d}" for number in range(1000)]
 TIME_LENGTH = len('"2026-01-02T03:04:05.000678+00:00",')
-BATCH = 200  # events that are checked together; what is held in memory
+BATCH = 250  # events that are checked together; what is held in memory
 
 
 @dataclass(frozen=True)
@@ -346,7 +349,7 @@ def _hashes_if_sound(head: Head, batch: Sequence[Mapping[str, Any]]) -> Sequence
         return None
     try:
         # Field by field: each event is taken apart once.
-        columns = dict(zip(STORED, zip(*map(itemgetter(*STORED), batch), strict=True), strict=True))
+        columns = dict(zip(STORED, zip(*map(ALL_STORED, batch), strict=True), strict=True))
         return columns["current_hash"] if _is_sound(head, columns) else None
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):  # a field is missing, or of another type
         return None
@@ -354,16 +357,15 @@ def _hashes_if_sound(head: Head, batch: Sequence[Mapping[str, Any]]) -> Sequence
 
 def _is_sound(head: Head, columns: Mapping[str, tuple[Any, ...]]) -> bool:
     """`columns` holds the values of each field, event by event."""
+    conversation_id = head.conversation_id
     hashes, changes, metadata = columns["current_hash"], columns["changes"], columns["metadata"]
     numbers = range(head.seq + 1, head.seq + 1 + len(hashes))
-    kinds = (columns["seq"], columns["timestamp"], chain(changes, metadata))
-    if [set(map(type, values)) for values in kinds] != [{int}, {datetime}, {dict}]:
+    if set(map(type, columns["timestamp"])) != {datetime} or set(map(type, chain(changes, metadata))) != {dict}:
         return False
-    if columns["previous_hash"] != (head.hash, *hashes[:-1]) or set(columns["conversation_id"]) != {
-        head.conversation_id
-    }:
+    if columns["previous_hash"] != (head.hash, *hashes[:-1]) or set(columns["conversation_id"]) != {conversation_id}:
         return False
-    if "\n".join(columns["id"]) != _document_ids(head.conversation_id, numbers) or columns["seq"] != tuple(numbers):
+    seqs = orjson.dumps(columns["seq"])
+    if seqs != orjson.dumps(tuple(numbers)) or columns["id"] != _document_ids(conversation_id, numbers):
         return False
     times = orjson.dumps(columns["timestamp"]).decode()
     if len(times) != TIME_LENGTH * len(hashes) + 1 or times.count('+00:00"') != len(hashes):
@@ -373,29 +375,41 @@ def _is_sound(head: Head, columns: Mapping[str, tuple[Any, ...]]) -> bool:
         return False  # what is no text, or JSON would not write as it stands
     # All at once, with a line end after each, as none stands within. Times are refused: JSON has none.
     lined = list(chain.from_iterable(zip(changes, LINE_ENDS, metadata, LINE_ENDS, strict=False)))
-    contents = orjson.dumps(lined, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME).decode()
-    if "null" in contents:  # orjson writes NaN like this too
+    contents = orjson.dumps(lined, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+    if b"null" in contents:  # orjson writes NaN like this too
         json.dumps((changes, metadata), allow_nan=False)
-    parts = contents[1:-3].split(",\n,")
-    rows = zip(*texts, parts[::2], parts[1::2], numbers, times[2:-2].split(SEPARATOR), strict=True)
-    canonical = tuple(
-        [
-            f'{{"actor":"{actor}","changes":{changed},"conversation_id":"{head.conversation_id}"'
-            f',"correlation_id":"{correlation_id}","event_id":"{event_id}","event_type":"{event_type}"'
-            f',"metadata":{details},"seq":{seq},"timestamp":"{at}"}}'
-            for actor, correlation_id, event_id, event_type, changed, details, seq, at in rows
-        ]
+    parts = contents.decode()[1:-3].split(",\n,")
+    actors, correlation_ids, event_ids, event_types = texts
+    about = repeat(f',"conversation_id":"{conversation_id}","correlation_id":"')
+    pieces = zip(
+        *(repeat('{"actor":"'), actors),
+        *(repeat('","changes":'), parts[::2]),
+        *(about, correlation_ids),
+        *(repeat('","event_id":"'), event_ids),
+        *(repeat('","event_type":"'), event_types),
+        *(repeat('","metadata":'), parts[1::2]),
+        *(repeat(',"seq":'), seqs.decode()[1:-1].split(",")),
+        *(repeat(',"timestamp":"'), times[2:-2].split(SEPARATOR)),
+        repeat('"}'),
+        strict=False,
     )
+    canonical = tuple(map("".join, pieces))
     if canonical != columns["canonical"]:
         return False
     digest = bytes.fromhex(head.hash)
-    digests = [digest := sha256(EVENT_TAG + digest + text.encode()).digest() for text in canonical]
+    digests = []
+    for text in canonical:
+        hasher = TAGGED.copy()
+        hasher.update(digest + text.encode())
+        digest = hasher.digest()
+        digests.append(digest)
     return "\n".join(hashes) == b"".join(digests).hex("\n", HASH_BYTES)
 
 
-def _document_ids(conversation_id: str, numbers: range) -> str:
-    """One on each line: as `document_id` writes each, in one go."""
-    return "\n".join([f"{conversation_id}-%012d"] * len(numbers)) % tuple(numbers)
+def _document_ids(conversation_id: str, numbers: range) -> tuple[str, ...]:
+    """As `document_id` writes each; the last three digits are taken from a list, which is faster."""
+    starts = {n // 1000: f"{conversation_id}-{n // 1000:09d}" for n in (numbers[0], numbers[-1])}
+    return tuple([starts[n // 1000] + LAST_DIGITS[n % 1000] for n in numbers])
 
 
 def _check(head: Head, event: Mapping[str, Any]) -> tuple[list[tuple[ProblemKind, str]], Head]:

@@ -1,48 +1,26 @@
 """An auditor looks at a trail and at the checkpoints, and takes reports away: as people do it, in a browser."""
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 
 from audit.checkpoints import make_checkpoint
 from pyloto.documents import Update, get_store
 from tests.conversations import chat_data
-from tests.lab.browser import WAIT_MS, browser
+from tests.lab.browser import browser, picture, signed_in
 
 __all__ = ["browser"]
-PICTURES = os.environ.get("PICTURES")  # a folder: where to put a picture of each page
 
 
 @pytest.fixture
 def page(browser: Browser, live_server: Any, embedded_store: Any, files: Any) -> Iterator[Page]:
-    """Signed in; a test fails when a page reports an error, or has what the content security policy forbids."""
-    User.objects.create_superuser("chefe", password="uma-senha-longa")
-    context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="pt-BR")
-    page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.goto(f"{live_server.url}/admin/login/")
-    page.fill("[name=username]", "chefe")
-    page.fill("[name=password]", "uma-senha-longa")
-    page.click("button[type=submit]")
-    yield page
-    context.close()
-    assert problems == []
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.wait_for_timeout(400)
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+    with signed_in(browser, live_server.url) as (page, _):
+        yield page
 
 
 def taken(page: Page, button: str) -> bytes:

@@ -3,12 +3,16 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 WAIT_MS = 30_000  # for what a busy machine does late; what comes in time ends the wait
 expect.set_options(timeout=WAIT_MS)
+PICTURES = os.environ.get("PICTURES")  # a folder: where to put a picture of each page
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,3 +43,34 @@ def browser() -> Iterator[Browser]:
 
 def launch(playwright: Playwright, path: str) -> Browser:
     return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+
+
+@contextmanager
+def signed_in(browser: Browser, url: str) -> Iterator[tuple[Page, list[str]]]:
+    """A superuser's page, and the addresses that it goes through.
+
+    Fails at its end where a page reported an error, opened a dialog, or had what the content security policy forbids.
+    """
+    User.objects.create_superuser("chefe", password="uma-senha-longa")
+    context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="pt-BR")
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    visited: list[str] = []
+    page.on("framenavigated", lambda frame: visited.append(frame.url))
+    page.goto(f"{url}/admin/login/")
+    page.fill("[name=username]", "chefe")
+    page.fill("[name=password]", "uma-senha-longa")
+    page.click("button[type=submit]")
+    yield page, visited
+    context.close()
+    assert problems == []
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.wait_for_timeout(400)
+        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)

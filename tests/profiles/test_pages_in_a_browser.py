@@ -1,55 +1,29 @@
 """Staff find a customer, look at them, correct them, merge, undo and erase them: as people do it, in a browser."""
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from profiles.services import erasure
 from pyloto.documents import DocumentStore, Update, get_store
 from tests.conversations import chat_data
-from tests.lab.browser import WAIT_MS, browser
+from tests.lab.browser import browser, picture, signed_in
 
 from .people import writes, written_down
 
 __all__ = ["browser"]
-PICTURES = os.environ.get("PICTURES")  # a folder: where to put a picture of each page
 
 
 @pytest.fixture
 def page(browser: Browser, live_server: Any, embedded_store: DocumentStore, valkey: object) -> Iterator[Page]:
-    """Signed in; a test fails when a page reports an error, or has what the content security policy forbids."""
-    User.objects.create_superuser("chefe", password="uma-senha-longa")
-    context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="pt-BR")
-    page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("dialog", lambda dialog: problems.append(dialog.message))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    visited: list[str] = []
-    page.on("framenavigated", lambda frame: visited.append(frame.url))
-    page.goto(f"{live_server.url}/admin/login/")
-    page.fill("[name=username]", "chefe")
-    page.fill("[name=password]", "uma-senha-longa")
-    page.click("button[type=submit]")
-    yield page
-    context.close()
-    assert problems == []
+    with signed_in(browser, live_server.url) as (page, visited):
+        yield page
     assert not [url for url in visited if re.search(r"9999|0001|[Ss]ouza|[Aa]na\b", url)]
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.wait_for_timeout(400)
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
 
 
 def menu(page: Page, model: str) -> None:
