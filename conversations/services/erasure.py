@@ -12,7 +12,7 @@ from audit.errors import TrailContended
 from audit.stores import AuditLogStore
 from audit.trails import Changes
 from conversations.models import Conversation, Mode
-from conversations.services.commits import LOST_RACE, header_writes, jitter
+from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter
 from conversations.stores import ConversationStore, load
 from pyloto.documents import Delete, Write, get_store
 
@@ -73,9 +73,7 @@ def _commit(user_key: str, compose: Callable[[Conversation | None], Sequence[Wri
     for race in range(TRIES):
         header = load(user_key, ()).header
         if header is not None and race:  # was the chain ahead of the header?
-            tail = AuditLogStore().tail(header.conversation_id)
-            if tail.seq > Head.from_document(header.conversation_id, header.audit_head).seq:
-                header.audit_head = tail.to_document()
+            catch_up(header)
         if (writes := compose(header)) is None:
             return
         try:

@@ -113,11 +113,6 @@ def find_current(user_key: str) -> tuple[str, Loaded]:
     return user_key, loaded
 
 
-def current_user_key(user_key: str) -> str:
-    """Who this customer is by now: themselves, or whom they were merged into."""
-    return find_current(user_key)[0]
-
-
 # --- merge ------------------------------------------------------------------------------------------------------------
 def merge(*, source: str, target: str, actor: str, now: datetime) -> Merge:
     """From now on whoever was `source` is `target`. `actor` as in the trail: "user:7".

@@ -81,9 +81,8 @@ def _commit_to_system_chain(user_key: str, events: Sequence[Event], writes: Sequ
         try:
             get_store().commit([*appended, *writes])
         except LOST_RACE as exc:
-            if not isinstance(exc, AlreadyExists | Unavailable) or (
-                isinstance(exc, AlreadyExists) and trail.tail(SYSTEM_CHAIN) == head
-            ):
+            others_appended = isinstance(exc, AlreadyExists) and trail.tail(SYSTEM_CHAIN) != head
+            if not (others_appended or isinstance(exc, Unavailable)):
                 raise
             time.sleep(jitter(race))
         else:
