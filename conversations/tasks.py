@@ -6,6 +6,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
+from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 
 from .doorbell import doorbell
@@ -25,6 +26,7 @@ STANDS_STILL_SECONDS = 900  # longer than any doubt is waited for
 @shared_task
 def process_conversation(user_key: str) -> None:
     """Answer what waits in one conversation and send its replies."""
+    failpoint("turn.before_lock", user_key)
     lock = TurnLock(user_key)
     wait = lock.acquire()
     if wait is not None:
@@ -52,6 +54,7 @@ def fan_out(user_keys: list[str]) -> None:
 @shared_task
 def sweep() -> str:
     """Ring for whatever stands still."""
+    failpoint("sweep")
     now, rung = timezone.now(), 0
     seconds = oldest_due_seconds(now=now)
     if seconds > STANDS_STILL_SECONDS:

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from pyloto.errors import TransientError
+from pyloto.failpoints import failpoint
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.observability.metrics import SIGNATURE_FAILURES
 
@@ -75,4 +76,5 @@ class WhatsAppWebhook(APIView):
             return HttpResponse(status=503, headers={"Retry-After": "5"})
         note_statuses(receipt.statuses_seen)
         doorbell.ring(receipt.rings)
+        failpoint("ingest.after_enqueue")
         return HttpResponse(status=200)

@@ -291,10 +291,15 @@ TURN_MAX_SECONDS = env.seconds("TURN_MAX_SECONDS", 15)  # ... or when the first 
 OUTBOX_STALE_SECONDS = env.seconds("OUTBOX_STALE_SECONDS", 30, minimum=1)  # above the client's longest request
 OUTBOX_UNKNOWN_SECONDS = env.seconds("OUTBOX_UNKNOWN_SECONDS", 120, minimum=1)  # wait for the status of a doubtful send
 WHATSAPP_SENDS_PER_SECOND = env.number("WHATSAPP_SENDS_PER_SECOND", 60, minimum=1)  # of one number; Meta: 80, some 20
+HANDOFF_TARGET_MINUTES = env.number("HANDOFF_TARGET_MINUTES", 60, minimum=1)  # of opening hours, until a person answers
 DELIVERY_DESK_WHATSAPP = env.text("DELIVERY_DESK_WHATSAPP")  # the external number for deliveries, as customers read it
 
 # --- Simulator (development only) -------------------------------------------------------------------------------------
 SIMULATOR_URL = env.text("SIMULATOR_URL")  # set by `manage.py dev`; the page is refused unless DEBUG
+
+FAILPOINTS = env.text("FAILPOINTS")  # the directory of the chaos test's orders; refused unless DEBUG
+if FAILPOINTS and not DEBUG:
+    raise ImproperlyConfigured("FAILPOINTS is for the chaos test: it needs DEBUG=true")
 
 # --- Logs and metrics -------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})

@@ -27,6 +27,7 @@ from profiles.identifiers import Sender
 from profiles.services.learning import profiles, revealed
 from pyloto.documents import DELETE_FIELD, Unavailable, Update, get_store
 from pyloto.errors import PermanentError
+from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 from pyloto.privacy.fields import DecryptionFailed, encrypt
 
@@ -109,7 +110,8 @@ def work_outbox(run: Run) -> datetime | None:
             superseded=any(other.turn_id != message.turn_id for other in others),
         )
         if isinstance(step, outbox.Claim):
-            refused = outbox.may_claim(message, loaded.header, now=now, bot_paused=loaded.bot_paused)
+            silenced = loaded.controls.silence(message.phone_number_id)
+            refused = outbox.may_claim(message, loaded.header, now=now, bot_paused=silenced)
             step = (
                 refused
                 or _held_back(message, run, now)
@@ -164,14 +166,18 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
     events = [_event(message, EventType.SEND_UNCERTAIN, "sent_again", now=now)] if resend else []
     writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
     path = conversations.message_path(run.user_key, message.pk)
+    failpoint("outbox.before_claim", run.user_key)
     get_store().commit([*writes, Update(path, fields, last_update_time=unchanged_since)])
+    failpoint("outbox.after_claim", run.user_key)
     return outbox.Post()
 
 
 def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> bool:
     """Send a message that this run has claimed, and record what became of it. Whether it needs no more attention."""
     run.posted.add(message.pk)
+    failpoint("outbox.before_post", run.user_key)
     result = _send(run, message, find_recipient)
+    failpoint("outbox.after_post", run.user_key)
     log.info(
         "message_sent" if isinstance(result, Accepted) else "message_not_sent",
         message_key=message.pk,

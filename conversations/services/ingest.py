@@ -29,6 +29,7 @@ from conversations.whatsapp.split import (
 from profiles.services.resolution import Resolved, resolve_senders
 from pyloto.documents import Create, Update
 from pyloto.errors import TransientError
+from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 from pyloto.observability.metrics import STATUSES_UNMATCHED
 from pyloto.privacy.fields import encrypt
@@ -81,6 +82,7 @@ def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime,
         with suppress(TransientError):  # the marks expire by themselves
             dedupe.release([key for key, state in states.items() if state is Reservation.NEW], token)
         raise
+    failpoint("ingest.after_commit")
     new = [key for key in keys if key not in done]
     if new:
         dedupe.mark_many(new)
@@ -134,6 +136,7 @@ def store_items(
             create = _quarantined(item.raw, item.reason, received_at=received_at, correlation_id=correlation_id)
             writes[create.path] = create
             receipt.unreadable += 1
+    failpoint("ingest.before_commit")
     for written in write_results(list(writes.values())) if writes else ():
         if written.path in owners:
             _count(receipt, *owners[written.path], created=written.created)

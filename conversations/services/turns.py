@@ -52,6 +52,7 @@ from profiles.services.learning import (
 )
 from pyloto.documents import DELETE_FIELD, AlreadyExists, Update, Write, get_store
 from pyloto.errors import TransientError
+from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import bind_correlation_id
 from pyloto.privacy.fields import decrypt
@@ -178,10 +179,12 @@ def take_turn(
     Unless `all_read`, an older reply may wait unseen, so nothing is claimed here.
     """
     run.count_try()
+    failpoint("turn.after_lock", run.user_key)
     given_up = run.tries > ATTEMPTS_MAX
     context = _read(run, messages, now)
     turn_id = digest("turn", run.user_key, *(message.pk for message in messages))
     classification, plan = _plan_failure(context, turn_id) if given_up else _plan(context, turn_id)
+    failpoint("turn.after_classification", run.user_key)
     if given_up:
         alert("turn_given_up", conversation_id=context.header.conversation_id, tries=run.tries)
     elif plan.replies and first:
@@ -201,7 +204,9 @@ def take_turn(
         claim=Claimant(run.attempt, stale_at=now + run.patience.stale) if may_send else None,
     )
     superseded = [message for message in outbound if gives_way(message)]
+    failpoint("turn.before_commit", run.user_key)
     get_store().commit(_writes(run, context, plan, turn_id, replies, classification, changes, superseded))
+    failpoint("turn.after_commit", run.user_key)
     run.turn_ended()
     if _bsuid_replaced(context):
         alert("bsuid_replaced", conversation_id=context.header.conversation_id)
@@ -255,7 +260,7 @@ def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPl
         messages=context.messages,
         classification=response,
         now=context.now,
-        paused=context.loaded.bot_paused,
+        paused=context.loaded.controls.silence(context.messages[-1].phone_number_id),
         turn_id=turn_id,
         new_session_id=secrets.token_hex(16),
     )

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import OperationalError, connections, transaction
 
 from pyloto.errors import PermanentError
+from pyloto.failpoints import failpoint
 
 from . import changes, codec, embedded_query, queries, values
 from .errors import Unavailable
@@ -87,6 +88,7 @@ class EmbeddedStore(DocumentStore):
                 cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
     def _write_chunk(self, chunk: list[Write]) -> list[WriteResult]:
+        failpoint("store.chunk")
         try:
             with _translated(), transaction.atomic(using=ALIAS, durable=True):
                 batch = _Batch(chunk)

@@ -19,6 +19,7 @@ from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 
 from pyloto.errors import PylotoError
+from pyloto.failpoints import failpoint
 
 from . import changes, queries, values
 from .errors import AlreadyExists, InvalidDocument, NotFound, PreconditionFailed, Unavailable
@@ -105,6 +106,7 @@ class FirestoreStore(DocumentStore):
         return [result for chunk in changes.chunks(cleaned) for result in self._write_chunk(chunk)]
 
     def _write_chunk(self, chunk: list[Write]) -> list[WriteResult]:
+        failpoint("store.chunk")
         messages = [write_message(self.names, write) for write in chunk]
         request = types.BatchWriteRequest.wrap(_BatchWriteRequest(database=self.names.database, writes=messages))
 
