@@ -88,7 +88,13 @@ class Conversation(DocumentModel):
         default_permissions = ("view",)
         verbose_name = "conversa"
         verbose_name_plural = "conversas"
-        permissions = [("release_conversation", "Pode devolver conversas ao bot")]
+        permissions = [
+            ("take_conversation", "Pode assumir conversas"),
+            ("reply_conversation", "Pode responder a clientes"),
+            ("release_conversation", "Pode devolver conversas ao bot"),
+            ("pause_conversation", "Pode pausar o bot em uma conversa"),
+            ("pause_bot", "Pode pausar o bot para todos"),
+        ]
 
     def __str__(self) -> str:
         return f"Conversa {self.conversation_id[:8]}"
@@ -125,7 +131,8 @@ class Message(DocumentModel):
     intent = models.CharField("intenção", max_length=40, null=True, default=None)
     outcome = models.CharField("desfecho", max_length=24, choices=Outcome.choices, null=True, default=None)
     context = models.JSONField("citação", default=dict)  # {"message_key"} of the quoted message, {"forwarded"}
-    media = models.JSONField("mídia", default=dict)
+    media = models.JSONField("mídia", default=dict)  # see `conversations.media`
+    media_due = models.JSONField("arquivo a baixar", null=True, default=None)  # {"shard", "at"}, as `due`, of its file
     session_id = models.CharField("sessão", max_length=64, null=True, default=None)
     turn_id = models.CharField("turno", max_length=64, null=True, default=None)
     correlation_id = models.CharField("correlação", max_length=64, default="")
@@ -153,7 +160,8 @@ class Session(DocumentModel):
     conversation_id = models.CharField("conversa", max_length=64)
     status = models.CharField("situação", max_length=8, choices=Status.choices, default=Status.ACTIVE)
     outcome = models.CharField("desfecho", max_length=24, choices=Outcome.choices, null=True, default=None)
-    intents = models.JSONField("intenções", default=list)  # [{"intent", "at", "confidence", "status", "explicit"}]
+    intents = models.JSONField("intenções", default=list)  # see `conversations.intents.IntentQueue`
+    noted = models.JSONField("anotadas", default=list)  # wishes that found no room: [{"intent", "at", "confidence"}]
     collected = models.JSONField("coletado", default=dict)  # {intent: {field: value}}
     asked = models.JSONField("perguntado", default=dict)  # {"field", "misses", "menu", …}: the open question
     started_at = models.DateTimeField("início")
@@ -204,7 +212,8 @@ class Handoff(DocumentModel):
     confidence = models.FloatField("confiança", default=0.0)
     qualification_level = models.CharField("qualificação", max_length=8, choices=Qualification.choices)
     qualification_reasons = models.JSONField("motivos da qualificação", default=list)
-    lead_score = models.IntegerField("pontuação", null=True, default=None)
+    lead_score = models.IntegerField("pontuação", null=True, default=None)  # see `profiles.scoring`
+    lead_score_reasons = models.JSONField("motivos da pontuação", default=list)
     agent_id = models.CharField("atendente", max_length=150, null=True, default=None)
     opened_at = models.DateTimeField("aberto em")
     taken_at = models.DateTimeField("assumido em", null=True, default=None)

@@ -1,7 +1,8 @@
 """One turn of a conversation: what the customer's open messages change, and what is said to them. Pure.
 
 `plan_turn` and `plan_timeout` read the documents of a conversation and give back everything that a single commit must
-write; they change no argument, know no clock, and read one setting: the delivery desk's number. Source: product.md §2 to §5.
+write; they change no argument, know no clock, and read two settings: the delivery desk's number, and
+how soon a person should answer. Source: product.md §2 to §5.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,12 @@ from . import replies, sessions
 from .dialogue import Dialogue
 from .hearing import SILENT_TYPES, Heard, hear, is_typed
 from .intents import COMMERCIAL, Intent, Outcome
-from .models import WHATSAPP_APP, Actor, Conversation, Message, Mode, Session
-from .plans import ROUTED_FOR, Turn, TurnPlan
+from .models import WHATSAPP_APP, Actor, Conversation, Handoff, Message, Mode, Session
+from .plans import Turn, TurnPlan
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
 
-__all__ = ["TurnPlan", "needs_classification", "plan_failure", "plan_timeout", "plan_turn"]
+__all__ = ["TurnPlan", "needs_classification", "plan_failure", "plan_taken", "plan_timeout", "plan_turn"]
 
 ACKNOWLEDGE_EVERY = timedelta(minutes=30)
 # What reading a session raises that another release wrote in a shape that this one does not know.
@@ -98,6 +99,37 @@ def plan_timeout(
     if turn.handoff:
         return turn.plan(current, Reply(replies.handed_over_after_pause(now)), Outcome.HANDOFF_HUMAN)
     return turn.plan(current, None, Outcome.SCHEDULED_FOLLOWUP)
+
+
+def plan_taken(
+    *,
+    conversation: Conversation,
+    session: Session | None,
+    profile: UserProfile | None,
+    owner: str,
+    now: datetime,
+    turn_id: str,
+    new_session_id: str | None,
+) -> TurnPlan:
+    """A person takes the conversation from the bot: its session closes with a handoff that is theirs already.
+
+    Without an active session there is nothing to close; with `new_session_id` one is opened for the handoff, so that
+    what is said from now on belongs to it. The mode is left to the caller.
+    """
+    for read in (sessions.copy_of, sessions.without_content):  # the second where nobody can read what it holds
+        turn = Turn(conversation, profile, now, turn_id)
+        current = read(session) if session is not None and sessions.is_active(session) else None
+        if current is None and new_session_id:
+            current = turn.open_session(new_session_id, at=now)
+        if current is None:
+            break
+        try:
+            handoff = turn.open_handoff(current)
+        except UNREADABLE:
+            continue
+        handoff.status, handoff.agent_id, handoff.taken_at = Handoff.Status.TAKEN.value, owner, now
+        break
+    return turn.plan(current, None, Outcome.HANDOFF_HUMAN)
 
 
 def plan_failure(
@@ -224,5 +256,4 @@ def _wants_something_else(heard: Heard) -> bool:
 
 
 def _acknowledged_since_routed(conversation: Conversation) -> bool:
-    last, until = conversation.acknowledged_at, conversation.routed_until
-    return last is not None and until is not None and last > until - ROUTED_FOR
+    return conversation.acknowledged_at is not None  # forgotten when it was routed

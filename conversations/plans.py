@@ -16,7 +16,10 @@ from .qualification import open_handoff, summarise
 from .replies import Reply
 
 ROUTED_FOR = timedelta(minutes=30)  # product.md §3: no new intent after ROUTE_EXTERNAL
-JUDGED = {"qualification_level"}  # what we think of a customer; the rest of a profile is what they told us
+JUDGED = {
+    "qualification_level",
+    "lead_score",
+}  # what we think of a customer; the rest of a profile is what they told us
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,12 @@ class Turn:
         self.changes["session_id"] = None
         self.record(EventType.SESSION_CLOSED, session_id=session.pk, outcome=outcome.value)
         if outcome == Outcome.ROUTE_EXTERNAL:
-            self.changes |= {"routed_until": self.now + ROUTED_FOR, "routed_reminded": False}
+            routed_until = session.last_user_at + ROUTED_FOR
+            self.changes |= {"routed_until": routed_until, "routed_reminded": False, "acknowledged_at": None}
 
     def expire(self, session: Session) -> None:
         """Close a session past its limits: a complete lead goes to a human, anything else is followed up."""
-        queue = IntentQueue(session.intents)
+        queue = IntentQueue(session.intents, session.noted)
         lead = any(flows.is_complete(entry["intent"], session.collected) for entry in queue.open)
         if lead or queue.strongest_outcome() == Outcome.HANDOFF_HUMAN:
             self.hand_over(session)
@@ -118,23 +122,11 @@ class Turn:
 
     def hand_over(self, session: Session, *, outcome: Outcome = Outcome.HANDOFF_HUMAN, routing: str = "") -> None:
         """Open the handoff, close the session with it, and let the conversation wait for a human."""
-        self.handoff = open_handoff(session, self.conversation, facts=self.facts, now=self.now, routing=routing)
-        self.intent = self.handoff.intent_primary
-        self.record(
-            EventType.HANDOFF_OPENED,
-            session_id=session.pk,
-            intent=self.handoff.intent_primary,
-            routing=self.handoff.routing,
-            qualification=self.handoff.qualification_level,
-        )
-        self.close(session, outcome)
-        self.learn({"qualification_level": self.handoff.qualification_level})
+        self.open_handoff(session, outcome=outcome, routing=routing)
         epoch = self.conversation.owner_epoch + 1
-        # The session stays the conversation's: while a human is awaited its messages belong to it.
         self.changes |= {
             "mode": Mode.WAITING_HUMAN.value,
             "owner_epoch": epoch,
-            "session_id": session.pk,
             "acknowledged_at": self.now,
         }
         self.record(
@@ -142,6 +134,25 @@ class Turn:
             changes={"mode": [self.conversation.mode, Mode.WAITING_HUMAN.value]},
             owner_epoch=epoch,
         )
+
+    def open_handoff(self, session: Session, *, outcome: Outcome = Outcome.HANDOFF_HUMAN, routing: str = "") -> Handoff:
+        """Open the handoff and close the session with it; who answers is left as it is.
+
+        The session stays the conversation's: while a human is awaited, or has it, its messages belong to it.
+        """
+        handoff = open_handoff(session, self.conversation, facts=self.facts, now=self.now, routing=routing)
+        self.handoff, self.intent = handoff, handoff.intent_primary
+        self.record(
+            EventType.HANDOFF_OPENED,
+            session_id=session.pk,
+            intent=handoff.intent_primary,
+            routing=handoff.routing,
+            qualification=handoff.qualification_level,
+        )
+        self.close(session, outcome)
+        self.changes["session_id"] = session.pk
+        self.learn({"qualification_level": handoff.qualification_level, "lead_score": handoff.lead_score})
+        return handoff
 
     def silent(self, session: Session | None, outcome: Outcome) -> TurnPlan:
         return self.plan(

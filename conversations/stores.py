@@ -25,7 +25,7 @@ IN_MAX = 30  # Firestore: values of one `in`
 SHARDS = 16  # so that the sequential `due.at` is no hot spot of the index
 QUARANTINE_FOLDER = "quarantine"  # of the default storage
 QUARANTINE_PAGE = 20  # a body has up to 700 KB
-CONTROL_PAUSE = "controls/bot"  # {"paused": bool}: the bot is silent for everybody
+CONTROL_PAUSE = "controls/bot"  # {"paused": bool, "paused_numbers": [phone_number_id]}
 
 
 def due(message_key: str, at: datetime) -> dict[str, Any]:
@@ -69,6 +69,23 @@ class ConversationStore:
         """Whose conversation this is."""
         query = Query(Conversation.collection, where=(("conversation_id", "==", conversation_id),), limit=1)
         return next((snapshot.id for snapshot in get_store().query(query)), None)
+
+    def find_assigned(self, owner: str, *, page: int = 200) -> Iterator[str]:
+        """The `user_key` of each conversation that somebody has."""
+        cursor: tuple[Any, ...] | None = None
+        while True:
+            query = Query(
+                Conversation.collection,
+                where=(("assigned_to", "==", owner),),
+                order_by=((DOCUMENT_ID, "asc"),),
+                limit=page,
+                start_after=cursor,
+            )
+            snapshots = get_store().query(query)
+            yield from (snapshot.id for snapshot in snapshots)
+            if len(snapshots) < page:
+                return
+            cursor = (snapshots[-1].path,)
 
     def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
         """A page of the timeline, newest first."""
@@ -247,6 +264,26 @@ def write_results(writes: Sequence[Create | Update]) -> list[Written]:
 
 
 @dataclass(frozen=True)
+class BotControls:
+    """Where the bot is silent: for everybody, or for who writes to one of these numbers of ours."""
+
+    paused: bool = False
+    paused_numbers: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, snapshot: Snapshot | None) -> "BotControls":
+        data = snapshot.data if snapshot else {}
+        return cls(bool(data.get("paused")), frozenset(data.get("paused_numbers") or ()))
+
+    def to_document(self) -> dict[str, Any]:
+        return {"paused": self.paused, "paused_numbers": sorted(self.paused_numbers)}
+
+    def silence(self, phone_number_id: str) -> bool:
+        """Whether the bot must not speak through this number."""
+        return self.paused or phone_number_id in self.paused_numbers
+
+
+@dataclass(frozen=True)
 class Loaded:
     """The documents that a worker reads in one round trip; absent ones are None or left out."""
 
@@ -262,9 +299,8 @@ class Loaded:
         return bool(self.header.status == Conversation.Status.ERASED)
 
     @property
-    def bot_paused(self) -> bool:
-        control = self.snapshots.get(CONTROL_PAUSE)
-        return bool(control and control.data.get("paused"))
+    def controls(self) -> BotControls:
+        return BotControls.of(self.snapshots.get(CONTROL_PAUSE))
 
 
 def load(user_key: str, others: Iterable[str]) -> Loaded:

@@ -14,29 +14,45 @@ from django.utils import timezone
 from audit import Event, EventType, event_id
 from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
+from conversations.fallbacks import plan_undelivered
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
-from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter, profile_in, senders_of
+from conversations.services.commits import (
+    LOST_RACE,
+    catch_up,
+    header_writes,
+    jitter,
+    plan_writes,
+    preview_of,
+    profile_in,
+    reply_messages,
+    senders_of,
+)
 from conversations.services.moving import Departed
-from conversations.stores import ConversationStore, Loaded, due, load
+from conversations.stores import ConversationStore, Loaded, SessionStore, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
 from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendResult, WhatsAppOutboundClient
 from conversations.whatsapp.errors import ErrorClass
 from conversations.whatsapp.messages import content_from_document
 from conversations.whatsapp.split import provider_key
 from profiles.identifiers import Sender
+from profiles.models import UserProfile
 from profiles.services.learning import profiles, revealed
-from pyloto.documents import DELETE_FIELD, Unavailable, Update, get_store
+from pyloto.documents import DELETE_FIELD, Unavailable, Update, Write, get_store
 from pyloto.errors import PermanentError
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 from pyloto.privacy.fields import DecryptionFailed, encrypt
+from pyloto.privacy.hashing import digest
 
 log = structlog.get_logger(__name__)
 conversations = ConversationStore()
+sessions = SessionStore()
 
 OPEN_ITEMS_MAX = 200
 STEPS_MAX = 100  # a run that has sent this much lets another one go on
 RECORD_TRIES = 5
+BSUID_REFUSED = 131062  # Meta: this message needs a phone number
+INVALID_PARAMETER = 100  # Meta's code for it, used for our own check too
 
 
 @dataclass
@@ -99,7 +115,7 @@ def work_outbox(run: Run) -> datetime | None:
             return None
         now = timezone.now()
         if message.state == MessageState.QUEUED and (disowned := outbox.disowned(message, loaded.header)):
-            settle(run, loaded.header, message, disowned, now=now)  # whatever it waits for: nothing waits behind it
+            settle(run, loaded, message, disowned, now=now)  # whatever it waits for: nothing waits behind it
             continue
         step: outbox.Step = outbox.next_step(
             message,
@@ -123,9 +139,9 @@ def work_outbox(run: Run) -> datetime | None:
             case outbox.Post() if message.pk in run.posted:  # its outcome could not be recorded: it turns stale
                 return (message.claimed_at or now) + run.patience.stale
             case outbox.Post():
-                post(run, message, partial(recipient_of, loaded))
+                post(run, message, partial(recipient_of, loaded, message))
             case outbox.Settle():
-                settle(run, loaded.header, message, step, now=now)
+                settle(run, loaded, message, step, now=now)
     return timezone.now()
 
 
@@ -141,11 +157,14 @@ def _waiting(user_key: str) -> list[Message]:
     return sorted(waiting, key=lambda item: item.seq)
 
 
-def recipient_of(loaded: Loaded) -> Recipient:
+def recipient_of(loaded: Loaded, message: Message) -> Recipient:
     """Where the customer is reached: the number exactly as WhatsApp sent it, else the business-scoped id."""
     assert loaded.header is not None
     profile = profile_in(loaded, loaded.header.pk)
-    return Recipient(wa_id=revealed(profile, "wa_id"), bsuid=revealed(profile, "bsuid"))
+    recipient = Recipient(wa_id=revealed(profile, "wa_id"), bsuid=revealed(profile, "bsuid"))
+    if any(error.get("code") == BSUID_REFUSED for error in message.errors):
+        return Recipient(wa_id=recipient.wa_id or revealed(profile, "phone"))
+    return recipient
 
 
 def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now: datetime) -> outbox.Post:
@@ -189,8 +208,8 @@ def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) ->
         return _record_sent(run, message, result)
     if isinstance(result, Rejected) and result.error_class is ErrorClass.CHANNEL_BROKEN:
         pacing.bar_number(message.phone_number_id)
-    step = outbox.after_send(message, result, now=timezone.now(), patience=run.patience)
-    return _record_not_sent(run, message, step) and step.due_at is None
+    _record_not_sent(run, message, result)
+    return False
 
 
 def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> SendResult:
@@ -204,7 +223,7 @@ def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -
         )
     except (PermanentError, ValueError, TypeError, LookupError) as exc:  # nothing was sent, and never will be
         alert("message_cannot_be_sent", message_key=message.pk, error=type(exc).__name__)
-        return Rejected(code=0, error_class=ErrorClass.PERMANENT)
+        return Rejected(INVALID_PARAMETER, ErrorClass.PERMANENT)
 
 
 def _record_sent(run: Run, message: Message, result: Accepted) -> bool:
@@ -230,7 +249,7 @@ def _record_sent(run: Run, message: Message, result: Accepted) -> bool:
     return False
 
 
-def _record_not_sent(run: Run, message: Message, step: outbox.Settle) -> bool:
+def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:
     """Races are lost to others' commits here, not to another send: what Meta answered is not forgotten over them.
 
     Where it cannot be written the message stays SENDING and turns stale, as if nobody knew.
@@ -238,30 +257,104 @@ def _record_not_sent(run: Run, message: Message, step: outbox.Settle) -> bool:
     path = conversations.message_path(run.user_key, message.pk)
     for race in range(RECORD_TRIES):
         try:
-            loaded = run.load([path], follow=False)
+            loaded = run.load([path, profiles.path(run.user_key)], follow=False)
             stored = loaded.snapshots.get(path)
             if loaded.header is None or stored is None or not _is_ours(run, Message.from_snapshot(stored)):
-                return True  # an earlier try was applied after all, or it was taken from us
-            settle(run, loaded.header, message, step, now=timezone.now())
+                return  # an earlier try was applied after all, or it was taken from us
+            step = outbox.after_send(
+                message,
+                result,
+                now=timezone.now(),
+                patience=run.patience,
+                can_mend=_can_mend(message, result, profile_in(loaded, run.user_key)),
+            )
+            settle(run, loaded, message, step, now=timezone.now())
         except LOST_RACE:
             time.sleep(jitter(race))
         else:
-            return True
+            return
     log.warning("refusal_not_recorded", message_key=message.pk)
-    return False
+
+
+def _can_mend(message: Message, result: SendResult, profile: UserProfile | None) -> bool:
+    """Whether what Meta refused was sent to a business-scoped id, and there is a phone to try instead."""
+    if not isinstance(result, Rejected) or result.code != BSUID_REFUSED or profile is None:
+        return False
+    if any(error.get("code") == BSUID_REFUSED for error in message.errors):
+        return False  # tried by now
+    try:
+        return not revealed(profile, "wa_id") and bool(revealed(profile, "phone"))
+    except DecryptionFailed:
+        return False
 
 
 def _is_ours(run: Run, stored: Message) -> bool:
     return stored.state == MessageState.SENDING and stored.claimed_by == run.attempt
 
 
-def settle(run: Run, header: Conversation, message: Message, step: outbox.Settle, *, now: datetime) -> None:
-    """Write a change of a message's state, with its audit event. Raises what the store raises for a lost race."""
+def settle(run: Run, loaded: Loaded, message: Message, step: outbox.Settle, *, now: datetime) -> None:
+    """Write a change of a message's state, with its audit event. Raises what the store raises for a lost race.
+
+    What will not arrive while only the bot has the conversation calls a person, in the same commit. `loaded` holds the
+    profile.
+    """
+    header = loaded.header
+    assert header is not None
     update, events = settled(run.user_key, message, step, now=now)
-    writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
+    if outbox.calls_person(message, step, header):
+        writes = _person_called(run, loaded, header, message, step, events, now=now)
+    else:
+        writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
     get_store().commit([*writes, update])
     if step.alert:
         alert(step.alert, message_key=message.pk)
+    if outbox.calls_person(message, step, header):
+        alert("reply_not_delivered", message_key=message.pk, reason=step.reason)
+
+
+def _person_called(
+    run: Run,
+    loaded: Loaded,
+    header: Conversation,
+    message: Message,
+    step: outbox.Settle,
+    events: Sequence[Event],
+    *,
+    now: datetime,
+) -> list[Write]:
+    message.state, message.errors = step.state.value, step.errors or message.errors
+    turn_id = digest("undelivered", run.user_key, message.pk, str(message.tries))
+    plan = plan_undelivered(
+        conversation=header,
+        session=sessions.find(header.session_id),
+        profile=profile_in(loaded, run.user_key),
+        message=message,
+        may_speak=step.state == MessageState.FAILED and outbox.window_is_open(header.last_user_at, now),
+        now=now,
+        turn_id=turn_id,
+        new_session_id=digest("session", turn_id)[:32],
+    )
+    replies = reply_messages(
+        header,
+        plan,
+        turn_id=turn_id,
+        now=now,
+        phone_number_id=message.phone_number_id,
+        correlation_id=message.correlation_id,
+        claim=None,
+    )
+    said = {"last_message_at": now, "last_message_preview": preview_of(replies[-1].text, "text")} if replies else {}
+    writes = plan_writes(
+        header,
+        plan,
+        replies,
+        changes=said,
+        attempt=run.attempt,
+        now=now,
+        correlation_id=message.correlation_id,
+        events=events,
+    )
+    return [*writes, profiles.write(run.user_key, dict(plan.profile))] if plan.profile else writes
 
 
 def settled(user_key: str, message: Message, step: outbox.Settle, *, now: datetime) -> tuple[Update, list[Event]]:

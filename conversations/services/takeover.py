@@ -1,7 +1,7 @@
 """The owner answers on the phone: the conversation is theirs, until they have left it alone for half an hour."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from conversations.models import WHATSAPP_APP, Actor, Conversation, Handoff, Mes
 from conversations.plans import TurnPlan
 from conversations.services.commits import header_writes, identities_in, new_header, preview_of, profile_in
 from conversations.services.delivery import Run
+from conversations.services.ownership import Change, Known, handoff_ended, know, taken
 from conversations.stores import ConversationStore, HandoffStore, Loaded
 from profiles.identifiers import Sender
 from profiles.services.learning import learn_from_senders, paths_to_attach, profiles
@@ -23,15 +24,6 @@ conversations = ConversationStore()
 handoffs = HandoffStore()
 
 IDLE = timedelta(minutes=30)  # product.md §5
-
-
-@dataclass(frozen=True)
-class Change:
-    """What becomes of header and handoff, and the events that tell of it."""
-
-    fields: dict[str, Any]
-    events: Sequence[Event] = ()
-    handoff: Sequence[Update] = ()
 
 
 def take_over(run: Run, echoes: Sequence[Message], *, now: datetime) -> None:
@@ -54,24 +46,24 @@ def _writes(run: Run, echoes: list[Message], now: datetime) -> list[Write]:
     senders = run.senders(echoes)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
     header = loaded.header or new_header(run.user_key, echoes[0], now)
-    change = _change(header, echoes, now)
-    fields = change.fields | _last_message(header, echoes[-1])
+    change = _change(know(loaded, header), echoes, now)
+    fields = change.fields | _last_message(header, echoes[-1]) | {"unread": 0}
     recorded = {"state": MessageState.SENT.value, "due": DELETE_FIELD, "sender": DELETE_FIELD}
     return [
         *header_writes(header, fields, events=change.events, attempt=run.attempt, now=now),
-        *change.handoff,
-        *_learnt(run.user_key, loaded, senders, now),
+        *change.writes,
+        *_learnt(run.user_key, loaded, senders, change.learnt, now),
         *(Update(echo.path, recorded) for echo in echoes),
     ]
 
 
-def _learnt(user_key: str, loaded: Loaded, senders: list[Sender], now: datetime) -> list[Write]:
+def _learnt(user_key: str, loaded: Loaded, senders: list[Sender], learnt: dict[str, Any], now: datetime) -> list[Write]:
     return learn_from_senders(
         user_key=user_key,
         profile=profile_in(loaded, user_key),
         senders=senders,
         existing=identities_in(loaded),
-        learnt={},
+        learnt=learnt,
         now=now,
     )
 
@@ -85,61 +77,26 @@ def _last_message(header: Conversation, newest: Message) -> dict[str, Any]:
     return fields
 
 
-def _change(header: Conversation, echoes: Sequence[Message], now: datetime) -> Change:
+def _change(known: Known, echoes: Sequence[Message], now: datetime) -> Change:
+    header, first, last = known.header, echoes[0], echoes[-1]
     if header.mode == Mode.HUMAN and header.assigned_to not in (None, WHATSAPP_APP):
-        return Change({})
-    until = echoes[-1].received_at + IDLE
+        return Change({}, ())
+    until = last.received_at + IDLE
     if header.mode == Mode.HUMAN and header.assigned_to == WHATSAPP_APP:
-        return Change({"app_until": max(until, header.app_until or until)})
-    taken, handoff = _handoff_taken(header, echoes[0], now)
-    changed = _event(
-        header,
-        EventType.MODE_CHANGED,
-        echoes[0],
-        now,
-        changes={"mode": [header.mode, Mode.HUMAN.value]},
-        metadata={"assigned_to": WHATSAPP_APP, "message_key": echoes[0].pk},
+        return Change({"app_until": max(until, header.app_until or until)}, ())
+    change = taken(
+        known,
+        owner=WHATSAPP_APP,
+        actor=Actor.HUMAN.value,
+        seed=event_id(header.conversation_id, str(header.owner_epoch), "takeover"),
+        now=now,
+        always=False,
+        correlation_id=first.correlation_id,
+        handoff_fields={"taken_at": first.received_at, "first_reply_at": first.received_at},
+        message_key=first.pk,
     )
-    fields = {
-        "mode": Mode.HUMAN.value,
-        "assigned_to": WHATSAPP_APP,
-        "app_until": until,
-        "owner_epoch": header.owner_epoch + 1,
-    }
-    return Change(fields, [*taken, changed], handoff)
-
-
-def _handoff_taken(header: Conversation, echo: Message, now: datetime) -> tuple[list[Event], list[Update]]:
-    """Nothing where nobody waits. Whoever changes a handoff changes its header too, so it cannot vanish meanwhile."""
-    handoff = handoffs.find(header.session_id)
-    if handoff is None or handoff.status != Handoff.Status.OPEN:
-        return [], []
-    taken = _event(
-        header,
-        EventType.HANDOFF_TAKEN,
-        echo,
-        now,
-        changes={"status": [handoff.status, Handoff.Status.TAKEN.value]},
-        metadata={"session_id": handoff.pk, "agent_id": WHATSAPP_APP},
-    )
-    fields = {
-        "status": Handoff.Status.TAKEN.value,
-        "agent_id": WHATSAPP_APP,
-        "taken_at": echo.received_at,
-        "first_reply_at": echo.received_at,
-    }
-    return [taken], [Update(handoffs.path(handoff.pk), fields)]
-
-
-def _event(header: Conversation, event_type: EventType, echo: Message, now: datetime, **details: Any) -> Event:
-    return Event(
-        event_id(header.conversation_id, str(header.owner_epoch), "takeover", event_type),
-        event_type,
-        Actor.HUMAN.value,
-        now,
-        correlation_id=echo.correlation_id,
-        **details,
-    )
+    change.fields["app_until"] = until
+    return change
 
 
 def handoff_given_back(
@@ -151,14 +108,11 @@ def handoff_given_back(
     handoff = handoffs.find(header.session_id)
     if handoff is None or handoff.status != Handoff.Status.TAKEN:
         return []
-    released = Event(
-        event_id(header.conversation_id, str(header.owner_epoch), "takeover", EventType.HANDOFF_RELEASED),
+    released, [resolved] = handoff_ended(
+        handoff,
         EventType.HANDOFF_RELEASED,
-        Actor.PYLOTO.value,
-        now,
-        changes={"status": [handoff.status, Handoff.Status.RESOLVED.value]},
-        metadata={"session_id": handoff.pk},
-        correlation_id=correlation_id,
+        actor=Actor.PYLOTO.value,
+        seed=event_id(header.conversation_id, str(header.owner_epoch), "takeover"),
+        now=now,
     )
-    resolved = {"status": Handoff.Status.RESOLVED.value, "resolved_at": now}
-    return [(Update(handoffs.path(handoff.pk), resolved), [released])]
+    return [(resolved, [replace(released, correlation_id=correlation_id)])]

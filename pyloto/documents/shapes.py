@@ -10,6 +10,7 @@ SHAPES = (
     Shape("conversations", order_by=(("last_message_at", "desc"),)),
     Shape("conversations", (("mode", "=="),), (("last_message_at", "desc"),)),
     Shape("conversations", (("conversation_id", "=="),)),
+    Shape("conversations", (("assigned_to", "=="),)),
     Shape("handoffs", order_by=(("opened_at", "desc"),)),
     Shape("handoffs", (("status", "=="),), (("opened_at", "desc"),)),
     Shape("sessions", order_by=(("started_at", "desc"),)),

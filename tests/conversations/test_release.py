@@ -12,13 +12,20 @@ from django.utils import timezone
 from audit import verify
 from audit.stores import AuditLogStore
 from conversations.models import Conversation, Handoff, Mode
-from conversations.services.release import TRIES, NotWithHuman, ReleaseContended, release_to_bot
+from conversations.services.ownership import TRIES, Contended, NoConversation
+from conversations.services.release import NotWithHuman, release_to_bot
 from pyloto.documents import DocumentStore, PreconditionFailed, Unavailable, Update, Write, get_store, use_store
 from tests.conversations import chat_data as data
 from tests.conversations.customer import Customer
 
 LATER = data.NOON + timedelta(hours=1)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 URL = "/admin/conversations/conversation/ana/release/"
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conversations.services.ownership.jitter", lambda race: 0)
 
 
 def release() -> Conversation:
@@ -70,9 +77,10 @@ def test_the_trail_says_who_did_it_and_still_verifies(store: DocumentStore):
 
 def test_a_conversation_with_the_bot_stays_as_it_is(store: DocumentStore):
     data.conversation(mode=Mode.BOT)
-    for user_key in ("ana", "nobody"):
-        with pytest.raises(NotWithHuman):
-            release_to_bot(user_key=user_key, agent="user:7", now=LATER)
+    with pytest.raises(NotWithHuman):
+        release()
+    with pytest.raises(NoConversation):
+        release_to_bot(user_key="nobody", agent="user:7", now=LATER)
     assert trail() == []
 
 
@@ -103,6 +111,19 @@ def test_a_commit_whose_answer_was_lost_is_not_done_twice(embedded_store: Docume
     assert len(trail()) == 2
 
 
+def test_a_commit_whose_answer_was_lost_and_that_others_went_on_from_is_still_ours(embedded_store: DocumentStore):
+    data.conversation(mode=Mode.WAITING_HUMAN)
+
+    def lose_the_answer(inner: DocumentStore, writes: Sequence[Write]) -> None:
+        inner.commit(writes)
+        inner.commit([Update("conversations/ana", {"attempt": "a turn of the bot"})])
+        raise Unavailable("the answer was lost")
+
+    with use_store(Interfering(embedded_store, lose_the_answer)):
+        assert release().mode == Mode.BOT
+    assert len(trail()) == 2
+
+
 def test_it_gives_up_after_a_few_lost_races(embedded_store: DocumentStore):
     data.conversation(mode=Mode.WAITING_HUMAN)
     tries = []
@@ -111,7 +132,7 @@ def test_it_gives_up_after_a_few_lost_races(embedded_store: DocumentStore):
         tries.append(1)
         raise PreconditionFailed("somebody was first")
 
-    with use_store(Interfering(embedded_store, always_first)), pytest.raises(ReleaseContended):
+    with use_store(Interfering(embedded_store, always_first)), pytest.raises(Contended):
         release()
     assert len(tries) == TRIES
     assert header()["mode"] == Mode.WAITING_HUMAN

@@ -104,12 +104,17 @@ def test_a_turn_that_is_given_up_after_the_half_hour_calls_a_person(
     assert customer.header.assigned_to is None
 
 
-def test_a_session_that_ends_meanwhile_calls_nobody(customer: Customer, clock: Any) -> None:
+def test_an_open_session_ends_with_the_takeover_and_calls_nobody(customer: Customer, clock: Any) -> None:
+    """What is said from then on belongs to a handoff that is the owner's already."""
     customer.writes("Preciso de um sistema sob medida").is_served()
-    customer.is_answered_on_the_phone().is_served()
+    customer.is_answered_on_the_phone().writes("obrigado!").is_served()
+    [handoff] = customer.handoffs
+    assert (customer.session.outcome, customer.header.session_id) == ("HANDOFF_HUMAN", handoff.pk)
+    assert (handoff.status, handoff.agent_id, handoff.routing) == ("TAKEN", "whatsapp_app", "software")
+    assert handoff.first_reply_at == customer.echoes[0].received_at
+    assert customer.received[-1].session_id == handoff.pk
     clock.shift(32 * MINUTE)
-    assert check_session_timeouts() == "Closed 1 sessions"
-    assert (customer.session.outcome, customer.handoffs) == ("HANDOFF_HUMAN", [])
+    assert check_session_timeouts() == "Closed 0 sessions"
     assert customer.header.mode == Mode.HUMAN
     assert len(customer.outside.sent) == 1
 
