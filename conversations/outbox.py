@@ -1,13 +1,13 @@
 """The state machine of an outbound message. Pure: message, clock and evidence in, the next step out.
 
-    QUEUED → SENDING → SENT, or FAILED, CANCELLED, UNKNOWN, NEEDS_HUMAN
-
 A claim is written before the POST, so a message found in SENDING may have left: it becomes UNKNOWN and waits for its
-status, it is never simply sent again.
+status, it is never simply sent again. All that can happen to a message stands in `TRANSITIONS`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from audit import EventType
@@ -19,12 +19,86 @@ from .whatsapp.errors import ErrorClass
 WINDOW = timedelta(hours=24)  # Meta: free-form messages only within 24 h of the customer's last one
 WINDOW_CLOSED = 131047  # Meta's code for it, used for our own check too
 PAIR_LIMIT = 131056
+FEW_TRIES = {135000: 5}  # Meta: "message failed with an unknown error"; often the message itself is to blame
 RESENDS_MAX = 1
-FIXES_MAX = 2
 PAUSED_RETRY = timedelta(seconds=60)
 BACKOFF_MAX = timedelta(minutes=5)
 BROKEN_BACKOFF_MAX = timedelta(minutes=15)
 CHANNEL_EVIDENCE_MAX = timedelta(minutes=10)  # without any sign of life of the status channel a person decides
+
+
+class Cause(StrEnum):
+    """What happens to an outbound message."""
+
+    CLAIMED = "CLAIMED"  # a worker takes it to send it; out of UNKNOWN for the second time
+    ACCEPTED = "ACCEPTED"  # Meta took it
+    PUT_OFF = "PUT_OFF"  # surely not sent, and may pass later or mended
+    REFUSED = "REFUSED"  # surely not sent, and never will be
+    NO_ANSWER = "NO_ANSWER"
+    SENDER_LOST = "SENDER_LOST"  # the worker that had claimed it did not come back
+    TOLD_ACCEPTED = "TOLD_ACCEPTED"  # by its statuses
+    TOLD_UNDELIVERED = "TOLD_UNDELIVERED"
+    NO_STATUS_YET = "NO_STATUS_YET"
+    NOBODY_KNOWS = "NOBODY_KNOWS"
+    SUPERSEDED = "SUPERSEDED"  # in doubt, and something newer is said
+    OWNER_CHANGED = "OWNER_CHANGED"
+    WINDOW_CLOSED = "WINDOW_CLOSED"
+    BOT_PAUSED = "BOT_PAUSED"
+    AGENT_DECIDED = "AGENT_DECIDED"  # a person has seen it, and sends it anew or leaves it
+
+
+QUEUED, SENDING, SENT = MessageState.QUEUED, MessageState.SENDING, MessageState.SENT
+FAILED, CANCELLED = MessageState.FAILED, MessageState.CANCELLED
+UNKNOWN, NEEDS_HUMAN = MessageState.UNKNOWN, MessageState.NEEDS_HUMAN
+
+TRANSITIONS: dict[MessageState, dict[Cause, MessageState]] = {
+    QUEUED: {
+        Cause.CLAIMED: SENDING,
+        Cause.BOT_PAUSED: QUEUED,
+        Cause.OWNER_CHANGED: CANCELLED,
+        Cause.WINDOW_CLOSED: FAILED,
+        Cause.TOLD_ACCEPTED: SENT,  # it was in doubt, was sent again and put off, and had arrived at first
+        Cause.TOLD_UNDELIVERED: FAILED,
+    },
+    SENDING: {
+        Cause.ACCEPTED: SENT,
+        Cause.PUT_OFF: QUEUED,
+        Cause.REFUSED: FAILED,
+        Cause.NO_ANSWER: UNKNOWN,
+        Cause.SENDER_LOST: UNKNOWN,
+        Cause.TOLD_ACCEPTED: SENT,
+        Cause.TOLD_UNDELIVERED: FAILED,
+    },
+    UNKNOWN: {
+        Cause.CLAIMED: SENDING,
+        Cause.NO_STATUS_YET: UNKNOWN,
+        Cause.BOT_PAUSED: UNKNOWN,
+        Cause.SUPERSEDED: CANCELLED,
+        Cause.OWNER_CHANGED: CANCELLED,
+        Cause.NOBODY_KNOWS: NEEDS_HUMAN,
+        Cause.WINDOW_CLOSED: NEEDS_HUMAN,  # it may have arrived while the window was open
+        Cause.TOLD_ACCEPTED: SENT,
+        Cause.TOLD_UNDELIVERED: FAILED,
+    },
+    SENT: {Cause.TOLD_UNDELIVERED: FAILED},  # accepted, and not delivered after all
+    FAILED: {Cause.AGENT_DECIDED: CANCELLED},
+    NEEDS_HUMAN: {Cause.AGENT_DECIDED: CANCELLED},
+    CANCELLED: {},
+}
+OPEN = (QUEUED, SENDING, UNKNOWN)  # what a worker still has to do something about
+IN_DOUBT = (FAILED, NEEDS_HUMAN)  # what a person should decide about
+
+# What the trail tells of each; the others change nothing that anybody must be told.
+EVENTS: dict[Cause, tuple[EventType, str]] = {
+    Cause.REFUSED: (EventType.SEND_FAILED, "refused"),
+    Cause.NO_ANSWER: (EventType.SEND_UNCERTAIN, "ambiguous"),
+    Cause.SENDER_LOST: (EventType.SEND_UNCERTAIN, "sender_lost"),
+    Cause.TOLD_UNDELIVERED: (EventType.SEND_FAILED, "status_failed"),
+    Cause.NOBODY_KNOWS: (EventType.SEND_FAILED, "uncertain"),
+    Cause.SUPERSEDED: (EventType.SEND_FAILED, "superseded"),
+    Cause.OWNER_CHANGED: (EventType.SEND_FAILED, "owner_changed"),
+    Cause.WINDOW_CLOSED: (EventType.SEND_FAILED, "window_closed"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +138,24 @@ class Settle:
 
 Step = Wait | Claim | Post | Settle
 
-SUPERSEDED = Settle(MessageState.CANCELLED, event=EventType.SEND_FAILED, reason="superseded")
+
+def after(state: str, cause: Cause, *, reason: str = "", **details: Any) -> Settle:
+    """What becomes of a message in this state. Raises `KeyError` for what cannot happen to it."""
+    event, told = EVENTS.get(cause, (None, ""))
+    return Settle(TRANSITIONS[MessageState(state)][cause], event=event, reason=reason or told, **details)
+
+
+SUPERSEDED = after(UNKNOWN, Cause.SUPERSEDED)
 
 
 def is_echo(message: Message) -> bool:
     """What the owner sent from the phone app, and no worker has looked at: nothing of it is to be sent."""
     return message.direction == Direction.OUT and message.state == MessageState.RECEIVED
+
+
+def is_undelivered(status_at: Mapping[str, Any]) -> bool:
+    """Whether Meta says that it did not arrive; what was delivered once was delivered, whatever is told later."""
+    return "failed" in status_at and not {"delivered", "read", "played"} & status_at.keys()
 
 
 def next_step(
@@ -90,7 +176,7 @@ def next_step(
         case MessageState.SENDING if message.claimed_by == attempt:
             return Post()
         case MessageState.QUEUED | MessageState.SENDING | MessageState.UNKNOWN if message.status_at:
-            return _told_by_status(message)
+            return after(message.state, _told_by_status(message))
         case MessageState.QUEUED:
             at = _due_at(message, now)
             return Claim() if at <= now else Wait(at)
@@ -100,6 +186,8 @@ def next_step(
             return SUPERSEDED
         case MessageState.UNKNOWN:
             return _unknown(message, now=now, patience=patience, status_seen_at=status_seen_at)
+        case MessageState.SENT if is_undelivered(message.status_at):
+            return after(message.state, Cause.TOLD_UNDELIVERED)
         case _:  # nothing waits in any other state
             return Settle(MessageState(message.state))
 
@@ -108,9 +196,7 @@ def _sending(message: Message, *, now: datetime, patience: Patience) -> Step:
     stale_at = (message.claimed_at or message.received_at) + patience.stale
     if stale_at > now:
         return Wait(stale_at)
-    return Settle(
-        MessageState.UNKNOWN, due_at=now + patience.unknown, event=EventType.SEND_UNCERTAIN, reason="sender_lost"
-    )
+    return after(message.state, Cause.SENDER_LOST, due_at=now + patience.unknown)
 
 
 def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen_at: float) -> Step:
@@ -122,18 +208,14 @@ def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen
         if datetime.fromtimestamp(status_seen_at, UTC) > claimed_at:
             return Claim(resend=True)
         if now < claimed_at + CHANNEL_EVIDENCE_MAX:
-            return Settle(MessageState.UNKNOWN, due_at=now + patience.unknown)
-    return Settle(MessageState.NEEDS_HUMAN, event=EventType.SEND_FAILED, reason="uncertain", alert="send_needs_human")
+            return after(message.state, Cause.NO_STATUS_YET, due_at=now + patience.unknown)
+    return after(message.state, Cause.NOBODY_KNOWS, alert="send_needs_human")
 
 
-def _told_by_status(message: Message) -> Settle:
-    """Meta's statuses settle every doubt: `failed` alone means it was not delivered, any other that it was accepted.
-
-    Even of a message that is queued again: what was in doubt was sent a second time, refused, and had arrived at first.
-    """
-    if set(message.status_at) == {"failed"}:
-        return Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="status_failed")
-    return Settle(MessageState.SENT)
+def _told_by_status(message: Message) -> Cause:
+    """Meta's statuses settle every doubt, even of a message that is queued again: what was in doubt was sent a second
+    time, refused, and had arrived at first."""
+    return Cause.TOLD_UNDELIVERED if is_undelivered(message.status_at) else Cause.TOLD_ACCEPTED
 
 
 def gives_way(message: Message) -> bool:
@@ -146,54 +228,78 @@ def may_claim(message: Message, header: Conversation, *, now: datetime, bot_paus
     if lost := disowned(message, header):
         return lost
     if message.actor == Actor.PYLOTO and (bot_paused or header.paused):
-        return Settle(MessageState.QUEUED, due_at=now + PAUSED_RETRY)
+        return after(message.state, Cause.BOT_PAUSED, due_at=now + PAUSED_RETRY)
     if not window_is_open(header.last_user_at, now):
         errors = [{"code": WINDOW_CLOSED, "title": "24-hour window closed"}]
-        return Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="window_closed", errors=errors)
+        return after(message.state, Cause.WINDOW_CLOSED, errors=errors)
     return None
+
+
+def paused_until(since: datetime, now: datetime) -> datetime:
+    """When to look again whether the bot may speak, for what waits `since` then: in a minute, later every five."""
+    return now + min(max(now - since, PAUSED_RETRY), BACKOFF_MAX)
+
+
+def is_postponed(message: Message) -> bool:
+    """Whether a worker has read this message of a customer and left it for when the bot may speak."""
+    return message.due is not None and message.due["at"] - message.received_at >= PAUSED_RETRY
 
 
 def disowned(message: Message, header: Conversation) -> Settle | None:
     """The end of a bot's message that was queued before the conversation changed hands; None for any other."""
     if message.actor != Actor.PYLOTO or (header.mode != Mode.HUMAN and message.owner_epoch == header.owner_epoch):
         return None
-    return Settle(MessageState.CANCELLED, event=EventType.SEND_FAILED, reason="owner_changed")
+    return after(message.state, Cause.OWNER_CHANGED)
+
+
+def calls_person(message: Message, step: Settle, header: Conversation) -> bool:
+    """Whether nobody would notice: it will not arrive, or may not have, and only the bot has the conversation.
+
+    Where a person has it, or is awaited, the conversation shows it to them.
+    """
+    goes_wrong = step.state in IN_DOUBT and message.state not in IN_DOUBT
+    return goes_wrong and header.mode == Mode.BOT and not header.merged_into
 
 
 def window_is_open(last_user_at: datetime | None, now: datetime) -> bool:
     return last_user_at is not None and now - last_user_at <= WINDOW
 
 
-def after_send(message: Message, result: SendResult, *, now: datetime, patience: Patience) -> Settle:
-    """What a send made of its message; `message.tries` counts this send too."""
+def after_send(
+    message: Message, result: SendResult, *, now: datetime, patience: Patience, can_mend: bool = False
+) -> Settle:
+    """What a send made of its message; `message.tries` counts this send too.
+
+    `can_mend`: what Meta refused can be sent in another way, which was not tried yet.
+    """
     match result:
         case Accepted():
-            return Settle(MessageState.SENT)
+            return after(message.state, Cause.ACCEPTED)
         case NotSent():
-            return Settle(MessageState.QUEUED, due_at=now + _backoff(2, message.tries, BACKOFF_MAX))
+            return after(message.state, Cause.PUT_OFF, due_at=now + _backoff(2, message.tries, BACKOFF_MAX))
         case Ambiguous():
-            return Settle(
-                MessageState.UNKNOWN, due_at=now + patience.unknown, event=EventType.SEND_UNCERTAIN, reason="ambiguous"
-            )
+            return after(message.state, Cause.NO_ANSWER, due_at=now + patience.unknown)
         case Rejected():
-            return _rejected(message, result, now)
+            return _rejected(message, result, now, can_mend)
 
 
-def _rejected(message: Message, result: Rejected, now: datetime) -> Settle:
+def _rejected(message: Message, result: Rejected, now: datetime, can_mend: bool) -> Settle:
     errors = [{"code": result.code or 0, "title": result.error_class.value}]
+    tries_max = FEW_TRIES.get(result.code or 0)
     match result.error_class:
-        case ErrorClass.RETRY:
+        case ErrorClass.RETRY if tries_max is None or message.tries < tries_max:
             base = 4 if result.code == PAIR_LIMIT else 2  # Meta: 4^X seconds for one recipient
-            return Settle(MessageState.QUEUED, due_at=now + _backoff(base, message.tries, BACKOFF_MAX), errors=errors)
+            wait = _backoff(base, message.tries, BACKOFF_MAX)
+            return after(message.state, Cause.PUT_OFF, due_at=now + wait, errors=errors)
         case ErrorClass.CHANNEL_BROKEN:
             wait = _backoff(2, message.tries + 5, BROKEN_BACKOFF_MAX)
-            return Settle(MessageState.QUEUED, due_at=now + wait, errors=errors, alert="whatsapp_channel_broken")
-        case ErrorClass.FIX_ONCE if message.tries < FIXES_MAX:
-            return Settle(MessageState.QUEUED, due_at=now, errors=errors)
-        case _:
-            return Settle(
-                MessageState.FAILED, event=EventType.SEND_FAILED, reason=result.error_class.value, errors=errors
+            return after(
+                message.state, Cause.PUT_OFF, due_at=now + wait, errors=errors, alert="whatsapp_channel_broken"
             )
+        case ErrorClass.FIX_ONCE if can_mend:
+            return after(message.state, Cause.PUT_OFF, due_at=now, errors=errors)
+        case _:
+            return after(message.state, Cause.REFUSED, reason=result.error_class.value, errors=errors)
 
 
 def _backoff(base: int, tries: int, maximum: timedelta) -> timedelta:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -301,14 +302,15 @@ def settle(run: Run, loaded: Loaded, message: Message, step: outbox.Settle, *, n
     header = loaded.header
     assert header is not None
     update, events = settled(run.user_key, message, step, now=now)
-    if outbox.calls_person(message, step, header):
+    calls_person = outbox.calls_person(message, step, header)
+    if calls_person:
         writes = _person_called(run, loaded, header, message, step, events, now=now)
     else:
         writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
     get_store().commit([*writes, update])
     if step.alert:
         alert(step.alert, message_key=message.pk)
-    if outbox.calls_person(message, step, header):
+    if calls_person:
         alert("reply_not_delivered", message_key=message.pk, reason=step.reason)
 
 
@@ -322,13 +324,14 @@ def _person_called(
     *,
     now: datetime,
 ) -> list[Write]:
-    message.state, message.errors = step.state.value, step.errors or message.errors
+    ended = copy(message)
+    ended.state, ended.errors = step.state.value, step.errors or message.errors
     turn_id = digest("undelivered", run.user_key, message.pk, str(message.tries))
     plan = plan_undelivered(
         conversation=header,
         session=sessions.find(header.session_id),
         profile=profile_in(loaded, run.user_key),
-        message=message,
+        message=ended,
         may_speak=step.state == MessageState.FAILED and outbox.window_is_open(header.last_user_at, now),
         now=now,
         turn_id=turn_id,

@@ -53,7 +53,6 @@ class Rejected:
 
     code: int | None
     error_class: ErrorClass
-    detail_code: int | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def _read(status: int, data: bytes) -> dict[str, Any] | Rejected | Ambiguous:
     error_class = classify(code, status, error.get("is_transient") is True)
     if error_class is ErrorClass.AMBIGUOUS:
         return Ambiguous(f"code {code}, HTTP {status}")
-    return Rejected(code, error_class, _whole_number(error.get("error_subcode")))
+    return Rejected(code, error_class)
 
 
 def _accepted(answer: dict[str, Any]) -> Accepted | Ambiguous:

@@ -7,7 +7,20 @@ import pytest
 
 from audit import EventType
 from conversations.models import Actor, Conversation, Direction, Message, MessageState, Mode
-from conversations.outbox import Claim, Patience, Post, Settle, Wait, after_send, may_claim, next_step
+from conversations.outbox import (
+    EVENTS,
+    TRANSITIONS,
+    Cause,
+    Claim,
+    Patience,
+    Post,
+    Settle,
+    Wait,
+    after,
+    after_send,
+    may_claim,
+    next_step,
+)
 from conversations.whatsapp.client import Accepted, Ambiguous, NotSent, Rejected
 from conversations.whatsapp.errors import ErrorClass
 
@@ -63,7 +76,11 @@ GIVEN_WAY = Settle(CANCELLED, event=EventType.SEND_FAILED, reason="superseded")
         (message(UNKNOWN, due=SECOND, status_at=DELIVERED), Settle(SENT)),
         (message(UNKNOWN, due=SECOND, status_at=FAILED), FAILED_BY_STATUS),
         (message(UNKNOWN, due=SECOND, status_at=BOTH), Settle(SENT)),
+        (message(UNKNOWN, due=SECOND, status_at={"sent": NOW} | FAILED), FAILED_BY_STATUS),  # Meta took it, and no more
         (message(UNKNOWN, actor=Actor.HUMAN, status_at={"read": NOW}), Settle(SENT)),
+        # accepted, and not delivered after all
+        (message(SENT, status_at={"sent": NOW} | FAILED), FAILED_BY_STATUS),
+        (message(SENT, status_at=BOTH), Settle(SENT)),
         # what is over waits for nothing
         (message(SENT), Settle(SENT)),
         (message(CANCELLED), Settle(CANCELLED)),
@@ -119,7 +136,7 @@ def header(**fields: Any) -> Conversation:
 
 
 OWNER_CHANGED = Settle(CANCELLED, event=EventType.SEND_FAILED, reason="owner_changed")
-LATER = Settle(QUEUED, due_at=NOW + MINUTE)
+LATER = Settle(QUEUED, due_at=NOW + 3 * MINUTE)  # as long as it has waited until now
 WINDOW_CLOSED = Settle(
     MessageState.FAILED,
     event=EventType.SEND_FAILED,
@@ -151,6 +168,52 @@ def test_a_claim_asks_who_owns_the_conversation_and_whether_it_is_open(
     assert may_claim(message(actor=actor), conversation, now=NOW, bot_paused=paused) == expected
 
 
+def test_a_doubt_stays_a_doubt_when_it_must_not_be_sent_again() -> None:
+    paused = may_claim(message(UNKNOWN), header(), now=NOW, bot_paused=True)
+    closed = may_claim(message(UNKNOWN), header(last_user_at=NOW - 25 * HOUR), now=NOW, bot_paused=False)
+    assert paused == Settle(UNKNOWN, due_at=NOW + 3 * MINUTE)
+    assert closed is not None
+    assert closed.state == NEEDS_HUMAN
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+OUTBOUND = set(MessageState) - {MessageState.RECEIVED, MessageState.HANDLED}
+
+
+def test_every_state_of_an_outbound_message_stands_in_the_table() -> None:
+    assert set(TRANSITIONS) == OUTBOUND
+    assert {state for causes in TRANSITIONS.values() for state in causes.values()} == OUTBOUND
+
+
+def test_every_end_that_is_no_success_is_told_by_the_trail() -> None:
+    ends = {MessageState.FAILED, CANCELLED, NEEDS_HUMAN, UNKNOWN}
+    untold = {
+        (state, cause)
+        for state, causes in TRANSITIONS.items()
+        for cause, to in causes.items()
+        if to in ends and to != state and cause not in EVENTS
+    }
+    assert untold == {(MessageState.FAILED, Cause.AGENT_DECIDED), (NEEDS_HUMAN, Cause.AGENT_DECIDED)}
+
+
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [
+        (SENDING, Cause.CLAIMED),  # never sent while somebody may be sending it
+        (SENT, Cause.CLAIMED),
+        (MessageState.FAILED, Cause.CLAIMED),
+        (CANCELLED, Cause.CLAIMED),
+        (NEEDS_HUMAN, Cause.CLAIMED),
+        (SENDING, Cause.SUPERSEDED),  # it may be on its way
+        (SENDING, Cause.OWNER_CHANGED),
+        (QUEUED, Cause.ACCEPTED),
+    ],
+)
+def test_what_must_never_happen_is_not_in_the_table(state: MessageState, cause: Cause) -> None:
+    with pytest.raises(KeyError):
+        after(state, cause)
+
+
 # --- the answer -------------------------------------------------------------------------------------------------------
 def refused(error_class: ErrorClass, code: int = 1) -> Rejected:
     return Rejected(code, error_class)
@@ -174,8 +237,14 @@ def refused(error_class: ErrorClass, code: int = 1) -> Rejected:
         (refused(ErrorClass.RETRY, 131056), 5, QUEUED, 5 * MINUTE),
         (refused(ErrorClass.CHANNEL_BROKEN, 190), 1, QUEUED, 64 * SECOND),
         (refused(ErrorClass.CHANNEL_BROKEN, 190), 60, QUEUED, 15 * MINUTE),
-        (refused(ErrorClass.FIX_ONCE, 131053), 1, QUEUED, timedelta(0)),
-        (refused(ErrorClass.FIX_ONCE, 131053), 2, MessageState.FAILED, None),
+        (
+            refused(ErrorClass.FIX_ONCE, 131053),
+            1,
+            MessageState.FAILED,
+            None,
+        ),  # nothing can be mended: not again unchanged
+        (refused(ErrorClass.RETRY, 135000), 4, QUEUED, 16 * SECOND),
+        (refused(ErrorClass.RETRY, 135000), 5, MessageState.FAILED, None),
         (refused(ErrorClass.CHANGE_ROUTE, 131047), 1, MessageState.FAILED, None),
         (refused(ErrorClass.WAIT_LONG, 131049), 1, MessageState.FAILED, None),
         (refused(ErrorClass.PERMANENT, 131026), 1, MessageState.FAILED, None),
@@ -186,6 +255,13 @@ def test_an_answer_tells_whether_when_and_how_it_goes_on(
 ) -> None:
     settled = after_send(message(SENDING, tries=tries), result, now=NOW, patience=PATIENCE)
     assert (settled.state, settled.due_at) == (state, NOW + wait if wait is not None else None)
+
+
+def test_what_can_be_mended_is_sent_in_another_way_at_once_however_often_it_was_tried_before() -> None:
+    settled = after_send(
+        message(SENDING, tries=9), refused(ErrorClass.FIX_ONCE, 131062), now=NOW, patience=PATIENCE, can_mend=True
+    )
+    assert (settled.state, settled.due_at) == (QUEUED, NOW)
 
 
 def test_a_refusal_for_good_and_a_doubt_are_audited_and_a_retry_is_not() -> None:

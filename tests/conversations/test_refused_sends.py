@@ -8,9 +8,11 @@ import redis
 from django.utils import timezone
 
 from audit import EventType
+from conversations.models import Mode
 from conversations.whatsapp.client import NotSent, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import Update
+from pyloto.privacy.fields import encrypt
 
 from .customer import Customer
 
@@ -47,20 +49,71 @@ def test_each_refusal_makes_the_wait_longer(customer: Customer, clock: Any) -> N
 
 def test_a_permanent_refusal_is_failed_with_its_code_and_audited(customer: Customer, clock: Any) -> None:
     customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
-    assert customer.writes("oi").is_served() is None
-    [reply] = customer.replies
+    customer.writes("oi").is_served()
+    reply = customer.replies[0]
     assert (reply.state, reply.errors) == ("FAILED", [{"code": 131026, "title": "PERMANENT"}])
     [event] = customer.events(EventType.SEND_FAILED)
     assert event["metadata"] == {"message_key": reply.pk, "reason": "PERMANENT", "codes": [131026], "try": 1}
-    assert customer.is_served_after(clock, 5 * MINUTE) is None
-    assert len(customer.outside.sent) == 1
+    customer.is_served_after(clock, 5 * MINUTE)
+    assert [sent.callback_data.partition(".")[2] for sent in customer.outside.sent].count(reply.pk) == 1
 
 
-def test_the_next_message_is_answered_after_a_permanent_refusal(customer: Customer) -> None:
-    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
+def test_an_answer_that_cannot_arrive_calls_a_person_and_the_customer_is_told_in_neutral_words(
+    customer: Customer,
+) -> None:
+    customer.outside.answers = [Rejected(131009, ErrorClass.PERMANENT)]
     customer.writes("oi").is_served()
-    customer.writes("Onde fica a empresa?").is_served()
+    [handoff], [session] = customer.handoffs, customer.sessions
+    assert (handoff.status, handoff.routing, session.outcome) == ("OPEN", "failure", "FAILED_INTERNAL")
+    assert "sem entrega" in handoff.summary
+    assert "131009" in handoff.summary
+    assert customer.header.mode == Mode.WAITING_HUMAN
     assert customer.states == ["FAILED", "SENT"]
+    assert "pessoa da equipe" in customer.outside.texts[1]
+
+
+def test_where_nothing_arrives_at_all_one_more_text_is_tried_and_no_more(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)] * 9
+    customer.writes("oi").is_served()
+    customer.is_served_after(clock, 5 * MINUTE)
+    assert (customer.states, len(customer.outside.sent)) == (["FAILED", "FAILED"], 2)
+    assert len(customer.handoffs) == 1
+
+
+def test_a_failure_while_a_person_is_awaited_opens_nothing_more(customer: Customer) -> None:
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
+    customer.writes("quero falar com uma pessoa").is_served()
+    assert (customer.states, len(customer.handoffs)) == (["FAILED"], 1)
+    assert customer.handoffs[0].routing != "failure"
+
+
+def test_an_answer_of_a_session_that_has_ended_calls_a_person_all_the_same(customer: Customer) -> None:
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
+    customer.writes("Onde fica a empresa?").is_served()
+    assert [session.outcome for session in customer.sessions] == ["SELF_SERVE_INFO", "FAILED_INTERNAL"]
+    assert [handoff.pk for handoff in customer.handoffs] == [customer.header.session_id]
+
+
+@pytest.mark.parametrize("phone", ["+5542999990001", ""])
+def test_who_may_not_be_reached_by_the_business_scoped_id_is_reached_by_phone_or_not_at_all(
+    customer: Customer, phone: str
+) -> None:
+    """Never the same request again, which Meta would refuse again."""
+    customer.writes("oi").is_served()
+    profile = f"user_profiles/{customer.user_key}"
+    fields = {"wa_id": None, "phone": encrypt(phone, path=profile, field="phone") if phone else None}
+    fields["bsuid"] = encrypt("BR.13491208655302741918", path=profile, field="bsuid")
+    customer.store.inner.commit([Update(profile, fields)])
+    customer.outside.answers = [RATE_LIMIT, Rejected(131062, ErrorClass.FIX_ONCE)]
+    customer.writes("Onde fica a empresa?")
+    customer.store.inner.commit([Update(customer.received[-1].path, {"sender": None})])
+    customer.is_served()
+    customer.store.inner.commit([Update(customer.replies[-1].path, {"due.at": timezone.now()})])
+    customer.is_served()
+    recipients = [sent.recipient.to_graph() for sent in customer.outside.sent[1:4]]
+    by_bsuid = {"recipient": "BR.13491208655302741918"}
+    assert recipients[:3] == [by_bsuid, by_bsuid, {"to": phone} if phone else by_bsuid]
+    assert customer.states[:2] == ["SENT", "SENT" if phone else "FAILED"]
 
 
 def test_replies_leave_in_their_order(customer: Customer, clock: Any) -> None:
@@ -95,6 +148,7 @@ def test_a_message_that_is_a_day_old_is_answered_by_nobody(customer: Customer) -
     [reply] = customer.replies
     assert (reply.state, reply.errors[0]["code"], customer.outside.sent) == ("FAILED", 131047, [])
     assert customer.events(EventType.SEND_FAILED)[0]["metadata"]["reason"] == "window_closed"
+    assert "24 horas" in customer.handoffs[0].summary  # but a person learns of it
 
 
 def test_a_queued_reply_does_not_outlive_the_window(customer: Customer, clock: Any) -> None:
@@ -138,5 +192,6 @@ def test_a_reply_to_nowhere_fails_and_blocks_nothing(customer: Customer, clock: 
     customer.outside.answers = [RATE_LIMIT]
     customer.writes("oi").is_served()
     customer.store.inner.commit([Update(f"user_profiles/{customer.user_key}", {"wa_id": "not ours", "bsuid": None})])
-    assert customer.is_served_after(clock, MINUTE) is None
-    assert (customer.states, len(customer.outside.sent)) == (["FAILED"], 1)
+    customer.is_served_after(clock, MINUTE)
+    assert (set(customer.states), len(customer.outside.sent)) == ({"FAILED"}, 1)
+    assert customer.handoffs

@@ -70,7 +70,8 @@ def test_its_status_is_heard_while_its_dead_sender_still_holds_it(customer: Cust
 
 def test_a_failed_status_tells_that_it_never_arrived(customer: Customer) -> None:
     uncertain(customer).gets("failed", customer.replies[0]).is_served()
-    assert (customer.states, reasons(customer)) == (["FAILED"], ["ambiguous", "status_failed"])
+    assert (customer.states, reasons(customer)) == (["FAILED", "SENT"], ["ambiguous", "status_failed"])
+    assert [handoff.routing for handoff in customer.handoffs] == ["failure"]
 
 
 def test_without_a_status_it_is_sent_again_once(customer: Customer, clock: Any) -> None:
