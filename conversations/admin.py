@@ -1,31 +1,38 @@
-"""What staff see of conversations: lists, the chat of one, and the action that gives it back to the bot."""
+"""What staff see of conversations: lists, the queue of those who wait for a person, sessions, and unreadable deliveries."""
 
+from datetime import datetime
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from profiles.models import UserProfile
-from pyloto.documents import is_document_id
 from pyloto.documents.admin import DocumentAdmin, short_time
 from pyloto.documents.queryset import DocumentQuerySet
 
+from . import user_pages  # noqa: F401  (users, with what becomes of the conversations of those who leave)
+from .agent_pages import TAKE, VIEW
+from .bot_pages import BotPages, banner
 from .customer_pages import merge_urls
 from .intents import Intent, Outcome
-from .labels import intent_labels, label_of
+from .labels import day_name, duration_label, intent_labels, label_of, moment
+from .listing import View, ViewedAdmin
+from .message_pages import MessagePages
 from .models import Conversation, Handoff, Mode, Quarantined, Session
-from .services.chat import Chat, load_chat
-from .services.release import NotWithHuman, ReleaseContended, release_to_bot
+from .people import agent_name, agent_names
+from .services.agents import agent_of
 from .templatetags.conversation_labels import answers
-from .transcript import day_name, preview_of
+from .transcript import preview_of
 
+WITH_PEOPLE = (Mode.WAITING_HUMAN, Mode.HUMAN)
+NEWEST = ("-last_message_at",)
+LATEST = ("-opened_at",)
 MODE_COLOURS = {Mode.BOT.label: "info", Mode.WAITING_HUMAN.label: "warning", Mode.HUMAN.label: "success"}
 SESSION_COLOURS = {Session.Status.ACTIVE.label: "success", Session.Status.CLOSED.label: ""}
 HANDOFF_COLOURS = {
@@ -59,6 +66,47 @@ ROUTING_LABELS = {
 }
 
 
+def assigned_to_reader(request: HttpRequest) -> dict[str, str]:
+    return {"assigned_to": agent_of(request.user.pk)}
+
+
+def taken_by_reader(request: HttpRequest) -> dict[str, str]:
+    return {"agent_id": agent_of(request.user.pk)}
+
+
+def urgency(handoff: Handoff) -> tuple[Any, ...]:
+    """Who should be answered first comes first; of those due at the same time the better qualified."""
+    ranks = [Handoff.Qualification.HIGH, Handoff.Qualification.MEDIUM, Handoff.Qualification.LOW]
+    rank = ranks.index(level) if (level := handoff.qualification_level) in ranks else len(ranks)  # type: ignore[arg-type]
+    due = handoff.target_at.timestamp() if handoff.target_at else 0.0  # as the store orders those without one
+    return (due, rank, -handoff.confidence, handoff.opened_at)
+
+
+def lead_name(handoff: Handoff) -> str:
+    return handoff.lead.get("name") or handoff.lead.get("business_name") or "Cliente sem nome"
+
+
+def waited(handoff: Handoff, now: datetime) -> str:
+    """How long the customer waited until somebody took the handoff, or has been waiting."""
+    return duration_label((handoff.taken_at or handoff.resolved_at or now) - handoff.opened_at)
+
+
+def target(handoff: Handoff) -> str:
+    return moment(handoff.target_at) if handoff.target_at else "-"
+
+
+def is_late(handoff: Handoff, now: datetime) -> bool:
+    return handoff.status == Handoff.Status.OPEN and handoff.target_at is not None and handoff.target_at < now
+
+
+def masked_phone(request: HttpRequest, user_key: str) -> str:
+    """For those who may see customers; empty for all others, and where there is none."""
+    if not request.user.has_perm("profiles.view_userprofile"):
+        return ""
+    profile = DocumentQuerySet(UserProfile).filter(pk=user_key).first()
+    return profile.masked_phone if profile else ""
+
+
 def chat_link(user_key: str, text: str = "Abrir conversa") -> str:
     return format_html(
         '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
@@ -68,16 +116,31 @@ def chat_link(user_key: str, text: str = "Abrir conversa") -> str:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(DocumentAdmin):
-    list_display = ("customer", "mode_label", "last_message", "responsible", "short_id")
-    list_filter = ("mode",)
-    ordering = ("-last_message_at",)
+class ConversationAdmin(BotPages, MessagePages):
+    list_display = ("customer", "mode_label", "last_message", "responsible", "unread_label", "short_id")
+    list_before_template = "admin/conversations/list_top.html"
+    views = {
+        "todas": View("Todas", NEWEST),
+        "minhas": View("Minhas", NEWEST, of_reader=assigned_to_reader),
+        "sem-resposta": View("Sem resposta", ("-unread", *NEWEST), {"mode__in": WITH_PEOPLE, "unread__gt": 0}),
+        "aguardando": View("Aguardando", NEWEST, {"mode": Mode.WAITING_HUMAN}),
+        "com-pessoas": View("Com pessoas", NEWEST, {"mode": Mode.HUMAN}),
+        "com-o-bot": View("Com o bot", NEWEST, {"mode": Mode.BOT}),
+    }
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.bot_urls(), *self.agent_urls(), *self.message_urls(), *merge_urls(self), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"tabs": self.tabs(request), **banner(), **(extra_context or {})})
 
     def prepare_rows(self, rows: list[Any]) -> None:
-        """Names stand in the profiles: one more read for the whole page."""
+        """Names stand in the profiles and among the users: one more read of each for the whole page."""
         profiles = {p.pk: p for p in DocumentQuerySet(UserProfile).filter(pk__in=[row.pk for row in rows])}
+        names = agent_names(row.assigned_to for row in rows)
         for row in rows:
             row.profile = profiles.get(row.pk)
+            row.agent_name = names[row.assigned_to or ""]
 
     @display(description="cliente", header=True)
     def customer(self, conversation: Any) -> list[str]:
@@ -96,71 +159,17 @@ class ConversationAdmin(DocumentAdmin):
         return f"{day_name(at.date(), timezone.localdate())}, {at:%H:%M}"
 
     @display(description="responsável", empty_value="-")
-    def responsible(self, conversation: Conversation) -> str | None:
-        return "Aplicativo do WhatsApp" if conversation.assigned_to == "whatsapp_app" else conversation.assigned_to
+    def responsible(self, conversation: Any) -> str | None:
+        return conversation.agent_name or None
+
+    @display(description="sem resposta", empty_value="-")
+    def unread_label(self, conversation: Conversation) -> str | None:
+        """What the customer wrote since a person last answered, or took the conversation."""
+        return str(conversation.unread) if conversation.unread and conversation.mode in WITH_PEOPLE else None
 
     @display(description="identificador")
     def short_id(self, conversation: Conversation) -> str:
         return conversation.conversation_id[:8]
-
-    # --- one conversation ---------------------------------------------------------------------------------------------
-    def get_urls(self) -> list[URLPattern]:
-        release = self.admin_site.admin_view(require_POST(self.release_view))
-        return [
-            path("<str:user_key>/release/", release, name="conversations_conversation_release"),
-            *merge_urls(self),
-            *super().get_urls(),
-        ]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The chat, in place of a form."""
-        if not self.has_view_permission(request) or request.method != "GET":
-            raise PermissionDenied
-        chat = load_chat(object_id, before=request.GET.get("antes", ""))
-        if chat is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        return TemplateResponse(
-            request, "admin/conversations/conversation/chat.html", self._chat_context(request, chat)
-        )
-
-    def _chat_context(self, request: HttpRequest, chat: Chat) -> dict[str, Any]:
-        may, mode = request.user.has_perm, label_of(Mode, chat.header.mode)
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": chat.header,
-            "title": chat.name,
-            "chat": chat,
-            "mode_label": mode,
-            "mode_variant": MODE_COLOURS.get(mode, ""),
-            "can_release": chat.header.mode != Mode.BOT and self.has_release_permission(request),
-            "can_view_audit": may("audit.view_auditevent"),
-            "can_view_profile": may("profiles.view_userprofile"),
-            "can_view_session": may("conversations.view_session"),
-            "handoff": chat.handoff if may("conversations.view_handoff") else None,
-        }
-
-    def has_release_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("conversations.release_conversation")
-
-    def release_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
-        if not self.has_release_permission(request):
-            raise PermissionDenied
-        if not is_document_id(user_key):
-            raise Http404
-        try:
-            release_to_bot(user_key=user_key, agent=f"user:{request.user.pk}", now=timezone.now())
-        except NotWithHuman:
-            messages.warning(request, "Esta conversa já está com o bot.")
-        except ReleaseContended:
-            messages.error(request, "Não foi possível devolver a conversa agora. Tente de novo em instantes.")
-        else:
-            messages.success(
-                request, "Conversa devolvida ao bot. A próxima mensagem do cliente será respondida por ele."
-            )
-        return HttpResponseRedirect(reverse("admin:conversations_conversation_change", args=(user_key,)))
 
 
 @admin.register(Session)
@@ -207,83 +216,94 @@ class SessionAdmin(DocumentAdmin):
 
 
 @admin.register(Handoff)
-class HandoffAdmin(DocumentAdmin):
-    list_display = (
-        "lead_name",
-        "status_label",
-        "intent_label",
-        "qualification",
-        "opened_at",
-        "target_at",
-        "conversation",
-    )
-    list_filter = ("status",)
-    ordering = ("-opened_at",)
-    fields = (
-        "status", "agent_id", "routing_label", "intent_label", "qualification", "confidence", "lead_score", "deadline", "summary_text",
-        "lead_list", "requirements_list", "detected", "resolved", "still_open", "reasons", "opened_at", "taken_at",
-        "first_reply_at", "resolved_at", "target_at", "conversation_id", "conversation",
-    )  # fmt: skip
+class HandoffAdmin(ViewedAdmin):
+    list_display = ("lead_name", "status_label", "intent_label", "qualification", "waiting", "answer_by", "agent")
+    list_before_template = "admin/conversations/list_top.html"
+    views = {
+        "fila": View("Na fila", ("target_at",), {"status": Handoff.Status.OPEN}, ties=urgency),
+        "meus": View("Meus", LATEST, {"status": Handoff.Status.TAKEN}, of_reader=taken_by_reader),
+        "em-atendimento": View("Em atendimento", LATEST, {"status": Handoff.Status.TAKEN}),
+        "resolvidos": View("Resolvidos", LATEST, {"status": Handoff.Status.RESOLVED}),
+        "todos": View("Todos", LATEST),
+    }
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return (*self.list_display, "take") if request.user.has_perm(TAKE) else self.list_display
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"tabs": self.tabs(request), **banner(), **(extra_context or {})})
+
+    def prepare_rows(self, rows: list[Any]) -> None:
+        names = agent_names(row.agent_id for row in rows)
+        for row in rows:
+            row.agent_name = names[row.agent_id or ""]
 
     @display(description="lead")
     def lead_name(self, handoff: Handoff) -> str:
-        return handoff.lead.get("name") or handoff.lead.get("business_name") or "Cliente sem nome"
+        return lead_name(handoff)
 
     @display(description="situação", label=HANDOFF_COLOURS)
     def status_label(self, handoff: Handoff) -> str:
         return label_of(Handoff.Status, handoff.status)
 
-    @display(description="intenção principal")
+    @display(description="intenção")
     def intent_label(self, handoff: Handoff) -> str:
         return label_of(Intent, handoff.intent_primary)
-
-    @display(description="aberto em")
-    def opened(self, handoff: Handoff) -> str:
-        return short_time(handoff.opened_at)
-
-    @display(description="responder até")
-    def answer_by(self, handoff: Handoff) -> str:
-        return short_time(handoff.target_at)
 
     @display(description="qualificação", label=QUALIFICATION_COLOURS)
     def qualification(self, handoff: Handoff) -> str:
         return label_of(Handoff.Qualification, handoff.qualification_level)
 
-    @display(description="conversa")
-    def conversation(self, handoff: Handoff) -> str:
-        return chat_link(handoff.user_key)
+    @display(description="esperou")
+    def waiting(self, handoff: Handoff) -> str:
+        return waited(handoff, timezone.now())
 
-    @display(description="lead")
-    def lead_list(self, handoff: Handoff) -> str:
-        return definition_list([(label, yes_no(handoff.lead.get(name))) for name, label in LEAD_LABELS.items()])
+    @display(description="responder até")
+    def answer_by(self, handoff: Handoff) -> str:
+        at = target(handoff)
+        return format_html('<span class="is-late">{}</span>', at) if is_late(handoff, timezone.now()) else at
 
-    @display(description="resumo")
-    def summary_text(self, handoff: Handoff) -> str:
-        return text_block(handoff.summary)
+    @display(description="atendente", empty_value="-")
+    def agent(self, handoff: Any) -> str | None:
+        return handoff.agent_name or None
 
-    @display(description="fila")
-    def routing_label(self, handoff: Handoff) -> str:
-        return ROUTING_LABELS.get(handoff.routing, handoff.routing)
+    @display(description="")
+    def take(self, handoff: Handoff) -> str:
+        """The form of the button stands above the list, as that is in a form itself."""
+        if handoff.status != Handoff.Status.OPEN:
+            return ""
+        url = reverse("admin:conversations_conversation_take", args=(handoff.user_key,))
+        return format_html('<button class="row-take" form="row-form" formaction="{}">Assumir</button>', url)
 
-    @display(description="requisitos")
-    def requirements_list(self, handoff: Handoff) -> str:
-        return answer_list(handoff.requirements)
-
-    @display(description="intenções detectadas")
-    def detected(self, handoff: Handoff) -> str:
-        return intent_labels(handoff.intents_detected)
-
-    @display(description="intenções resolvidas")
-    def resolved(self, handoff: Handoff) -> str:
-        return intent_labels(handoff.resolved_intents)
-
-    @display(description="intenções em aberto")
-    def still_open(self, handoff: Handoff) -> str:
-        return intent_labels(handoff.open_intents)
-
-    @display(description="motivos da qualificação")
-    def reasons(self, handoff: Handoff) -> str:
-        return ", ".join(map(str, handoff.qualification_reasons)) or "-"
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What an agent finds waiting, in place of a form."""
+        if not self.has_view_permission(request) or request.method != "GET":
+            raise PermissionDenied
+        handoff = self.get_object(request, object_id)
+        if handoff is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            **banner(),
+            "opts": self.opts,
+            "original": handoff,
+            "title": lead_name(handoff),
+            "handoff": handoff,
+            "status_variant": HANDOFF_COLOURS.get(self.status_label(handoff), ""),
+            "lead": [(label, yes_no(handoff.lead.get(name))) for name, label in LEAD_LABELS.items()],
+            "phone": masked_phone(request, handoff.user_key),
+            "routing": ROUTING_LABELS.get(handoff.routing, handoff.routing),
+            "confidence": f"{handoff.confidence:.0%}",
+            "agent": agent_name(handoff.agent_id),
+            "waited": waited(handoff, timezone.now()),
+            "is_late": is_late(handoff, timezone.now()),
+            "can_take": handoff.status == Handoff.Status.OPEN and request.user.has_perms((TAKE, VIEW)),
+            "can_view_conversation": request.user.has_perm(VIEW),
+            "can_view_session": request.user.has_perm("conversations.view_session"),
+        }
+        return TemplateResponse(request, "admin/conversations/handoff.html", context)
 
 
 @admin.register(Quarantined)

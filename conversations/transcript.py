@@ -9,7 +9,10 @@ from typing import Any
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from .models import Actor, Conversation, Direction, Message, MessageState
+from .failures import failure_text
+from .labels import day_name
+from .media import FILE_TYPES, MediaStatus, can_try_again, status_text
+from .models import Actor, Conversation, Direction, Message, MessageState, Mode
 
 DELIVERED = ("played", "read", "delivered")  # Meta's statuses that prove an arrival, the highest first
 
@@ -32,34 +35,8 @@ MEDIA = {  # by Meta's type: the symbol, and what it is
 PREVIEWS = {"reaction": "Reação", **{kind: words for kind, (_, words) in MEDIA.items()}}
 PREVIEW_LENGTH = 80
 TEXT_TYPES = {"text", "interactive", "button"}
-
-MONTHS = (
-    "janeiro",
-    "fevereiro",
-    "março",
-    "abril",
-    "maio",
-    "junho",
-    "julho",
-    "agosto",
-    "setembro",
-    "outubro",
-    "novembro",
-    "dezembro",
-)
-
-ERRORS = {  # Meta's codes, as staff should read them
-    131026: "o número não pode receber mensagens",
-    131047: "passaram mais de 24 horas da última mensagem do cliente",
-    131049: "o WhatsApp limitou os envios a este cliente",
-    131050: "o cliente parou de receber mensagens desta empresa",
-    131056: "muitas mensagens em pouco tempo para este cliente",
-    130429: "o WhatsApp limitou os envios da empresa",
-    131051: "tipo de mensagem não aceito",
-    190: "o acesso da empresa ao WhatsApp expirou",
-    131031: "a conta da empresa no WhatsApp está bloqueada",
-    131042: "há uma pendência de pagamento na conta do WhatsApp",
-}
+IN_DOUBT = {MessageState.FAILED, MessageState.NEEDS_HUMAN}
+ON_ITS_WAY = {MessageState.SENDING, MessageState.UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -79,6 +56,16 @@ class Quote:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """The file of a message: how it is shown where it is there, else what became of it."""
+
+    shown_as: str = ""  # image, audio, video; "" for a file to download
+    is_stored: bool = False
+    note: str = ""
+    can_try_again: bool = False
+
+
+@dataclass(frozen=True)
 class Bubble:
     message: Message
     author: str
@@ -88,6 +75,7 @@ class Bubble:
     media_symbol: str = ""
     media_label: str = ""
     media_detail: str = ""
+    attachment: Attachment | None = None
     tapped: bool = False
     quote: Quote | None = None
     reactions: tuple[str, ...] = ()
@@ -99,13 +87,21 @@ class Bubble:
         return {Actor.USER.value: "customer", Actor.PYLOTO.value: "bot"}.get(self.message.actor, "human")
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Whether a person decides if it is sent once more: it was given up, and nothing says that it arrived."""
+        return self.outbound and self.message.state in IN_DOUBT and not arrived(self.message)
+
+    @property
     def is_list(self) -> bool:
         return bool(self.message.payload.get("kind") == "list")
 
 
-def bubbles_of(newest_first: Sequence[Message], *, quoted: Mapping[str, Message], today: date) -> list[Bubble]:
+def bubbles_of(
+    newest_first: Sequence[Message], *, quoted: Mapping[str, Message], today: date, mode: str = Mode.BOT
+) -> list[Bubble]:
     """The messages of one page, oldest first. `quoted` holds messages that are cited but stand elsewhere, by key.
 
+    With a person (`mode` HUMAN) a message of the bot's that was on its way may still arrive, and says so.
     Reactions hang below the message that they are about; those whose message stands elsewhere keep their own bubble.
     """
     by_key = {**quoted, **keyed(newest_first)}
@@ -119,7 +115,14 @@ def bubbles_of(newest_first: Sequence[Message], *, quoted: Mapping[str, Message]
             continue
         at = timezone.localtime(message.timestamp)
         shown.append(
-            _bubble(message, at, by_key, reactions, new_day=day_name(at.date(), today) if at.date() != day else "")
+            _bubble(
+                message,
+                at,
+                by_key,
+                reactions,
+                new_day=day_name(at.date(), today) if at.date() != day else "",
+                taken=mode == Mode.HUMAN,
+            )
         )
         day = at.date()
     return shown
@@ -140,8 +143,26 @@ def cited_keys(messages: Sequence[Message]) -> set[str]:
     return {key for message in messages if (key := message.context.get("message_key"))} - keyed(messages).keys()
 
 
-def delivery_of(message: Message) -> Delivery:
-    """What became of an outbound message: the highest status that Meta reported, else our own state."""
+def arrived(message: Message) -> bool:
+    return any(message.status_at.get(status) for status in DELIVERED)
+
+
+def attachment_of(message: Message) -> Attachment | None:
+    """None where the message brought no file."""
+    if "status" not in message.media:
+        return None
+    if message.media["status"] != MediaStatus.STORED:
+        return Attachment(note=status_text(message), can_try_again=can_try_again(message))
+    content_type = str(message.media.get("content_type", ""))
+    known = FILE_TYPES.get(content_type)
+    return Attachment(shown_as=content_type.partition("/")[0] if known and known.inline else "", is_stored=True)
+
+
+def delivery_of(message: Message, *, taken: bool = False) -> Delivery:
+    """What became of an outbound message: the highest status that Meta reported, else our own state.
+
+    `taken`: a person has the conversation.
+    """
     reached = next((status for status in DELIVERED if message.status_at.get(status)), None)
     match reached:
         case "played":
@@ -150,25 +171,24 @@ def delivery_of(message: Message) -> Delivery:
             return Delivery("Lida", "done_all", "read")
         case "delivered":
             return Delivery("Entregue", "done_all")
+    note = failure_text(message)
     if message.status_at.get("failed") or message.state == MessageState.FAILED:
-        return Delivery("Não entregue", "error", "danger", _failure(message))
+        return Delivery("Não entregue", "error", "danger", note)
     if message.status_at.get("sent"):
         return Delivery("Enviada", "done")
+    if taken and message.actor == Actor.PYLOTO and message.state in ON_ITS_WAY:
+        note = "Mensagem do bot em envio quando a conversa foi assumida: ainda pode chegar ao cliente."
+        return Delivery("Mensagem do bot em envio", "schedule", "warning", note)
     match message.state:
         case MessageState.SENT:
             return Delivery("Enviada", "done")
-        case MessageState.UNKNOWN:
-            return Delivery(
-                "Entrega incerta", "help", "warning", "Entrega incerta: o WhatsApp ainda não confirmou o envio."
-            )
-        case MessageState.NEEDS_HUMAN:
-            note = "Entrega incerta: uma pessoa precisa decidir se a mensagem é enviada de novo."
+        case MessageState.UNKNOWN | MessageState.NEEDS_HUMAN:
             return Delivery("Entrega incerta", "help", "warning", note)
         case MessageState.CANCELLED:
-            return Delivery("Cancelada", "cancel", "muted", "Cancelada antes do envio.")
+            return Delivery("Cancelada", "cancel", "muted", note)
         case MessageState.SENDING:
             return Delivery("Enviando")
-    return Delivery("Na fila")
+    return Delivery("Na fila", note=note)
 
 
 def preview_of(header: Conversation) -> str:
@@ -179,15 +199,6 @@ def preview_of(header: Conversation) -> str:
     return Truncator(preview).chars(PREVIEW_LENGTH)
 
 
-def day_name(day: date, today: date) -> str:
-    match (today - day).days:
-        case 0:
-            return "Hoje"
-        case 1:
-            return "Ontem"
-    return f"{day.day} de {MONTHS[day.month - 1]} de {day.year}"
-
-
 def _bubble(
     message: Message,
     at: datetime,
@@ -195,6 +206,7 @@ def _bubble(
     reactions: Mapping[str, tuple[str, ...]],
     *,
     new_day: str,
+    taken: bool,
 ) -> Bubble:
     outbound = message.direction == Direction.OUT
     symbol, label = _media(message)
@@ -208,10 +220,11 @@ def _bubble(
         media_symbol=symbol,
         media_label=label,
         media_detail=_media_detail(message),
+        attachment=attachment_of(message),
         tapped=message.payload.get("kind") in {"list_reply", "button_reply", "template_button"},
         quote=_quote(by_key.get(cited)) if cited else None,
         reactions=reactions.get(message.pk) or reactions.get(message.provider_message_key or "") or (),
-        delivery=delivery_of(message) if outbound else None,
+        delivery=delivery_of(message, taken=taken) if outbound else None,
         options=_options(message.payload),
     )
 
@@ -275,11 +288,3 @@ def _reactions(oldest_first: Sequence[Message]) -> dict[str, tuple[str, ...]]:
             key = str(message.payload.get("message_key", ""))
             current.setdefault(key, {})[message.actor] = str(message.payload.get("emoji") or "")
     return {key: tuple(emoji for emoji in by_actor.values() if emoji) for key, by_actor in current.items()}
-
-
-def _failure(message: Message) -> str:
-    codes = [error.get("code") for error in message.errors if isinstance(error, Mapping)]
-    reason = next((ERRORS[code] for code in codes if code in ERRORS), "")
-    if not reason:
-        reason = f"código {codes[0]} do WhatsApp" if codes else "o WhatsApp recusou a mensagem"
-    return f"Não entregue: {reason}."

@@ -1,27 +1,44 @@
 """The admin's menu, in the order in which staff need it; each entry for those who may see what it leads to."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
+
+@dataclass(frozen=True)
+class Entry:
+    """`url`: the name of a page of the admin. Without `permission` it is the list of a model, for who may view that."""
+
+    title: str
+    icon: str
+    url: str
+    permission: str = ""
+
+    def is_for(self, user: Any) -> bool:
+        app, _, model = self.url.removesuffix("_changelist").partition("_")
+        return bool(user.has_perm(self.permission or f"{app}.view_{model}"))
+
+
 MENU = {
     "Atendimento": (
-        ("Conversas", "forum", "conversations", "conversation"),
-        ("Atendimentos humanos", "support_agent", "conversations", "handoff"),
-        ("Sessões", "schedule", "conversations", "session"),
-        ("Clientes", "person", "profiles", "userprofile"),
+        Entry("Atendimentos humanos", "support_agent", "conversations_handoff_changelist"),
+        Entry("Conversas", "forum", "conversations_conversation_changelist"),
+        Entry("Sessões", "schedule", "conversations_session_changelist"),
+        Entry("Clientes", "person", "profiles_userprofile_changelist"),
+        Entry("Bot", "smart_toy", "conversations_bot", "conversations.pause_bot"),
     ),
     "Controle": (
-        ("Auditoria", "history", "audit", "auditevent"),
-        ("Pontos de verificação", "verified_user", "audit", "checkpoint"),
-        ("Uniões de clientes", "merge", "profiles", "merge"),
-        ("Apagamentos", "delete_history", "profiles", "erasure"),
-        ("Entregas em quarentena", "report", "conversations", "quarantined"),
+        Entry("Auditoria", "history", "audit_auditevent_changelist"),
+        Entry("Pontos de verificação", "verified_user", "audit_checkpoint_changelist"),
+        Entry("Uniões de clientes", "merge", "profiles_merge_changelist"),
+        Entry("Apagamentos", "delete_history", "profiles_erasure_changelist"),
+        Entry("Entregas em quarentena", "report", "conversations_quarantined_changelist"),
     ),
     "Acesso": (
-        ("Usuários", "badge", "auth", "user"),
-        ("Grupos", "group", "auth", "group"),
+        Entry("Usuários", "badge", "auth_user_changelist"),
+        Entry("Grupos", "group", "auth_group_changelist"),
     ),
 }
 
@@ -32,9 +49,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [{"items": [home]}]
     for title, entries in MENU.items():
         items = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
-            for name, icon, app, model in entries
-            if request.user.has_perm(f"{app}.view_{model}")
+            {"title": entry.title, "icon": entry.icon, "link": reverse(f"admin:{entry.url}")}
+            for entry in entries
+            if entry.is_for(request.user)
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})

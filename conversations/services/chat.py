@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from conversations.models import Conversation, Handoff, Message, Session
 from conversations.services.commits import profile_in
-from conversations.stores import ConversationStore, HandoffStore, Position, SessionStore, load
+from conversations.stores import BotControls, ConversationStore, HandoffStore, Position, SessionStore, load
 from conversations.transcript import Bubble, bubbles_of, cited_keys, keyed
 from profiles.models import UserProfile
 from profiles.stores import UserProfileStore
@@ -28,6 +28,7 @@ class Chat:
     session: Session | None
     handoff: Handoff | None
     bubbles: list[Bubble]
+    controls: BotControls
     earlier: str  # signed place of the page before; empty at the beginning of the conversation
     is_latest: bool
 
@@ -66,10 +67,23 @@ def load_chat(user_key: str, *, before: str = "") -> Chat | None:
         profile=profile_in(loaded, user_key),
         session=session,
         handoff=handoff,
-        bubbles=bubbles_of(page, quoted=quoted, today=timezone.localdate()),
+        bubbles=bubbles_of(page, quoted=quoted, today=timezone.localdate(), mode=loaded.header.mode),
+        controls=loaded.controls,
         earlier=_sign_place(user_key, page[-1]) if len(messages) > PAGE else "",
         is_latest=place is None,
     )
+
+
+def is_there(user_key: str) -> bool:
+    """Whether there is such a conversation, whose customer is not being erased."""
+    loaded = load(user_key, ())
+    return loaded.header is not None and not loaded.is_erased
+
+
+def version_of(user_key: str) -> str | None:
+    """Changes with every commit to the conversation; None where there is none."""
+    header = load(user_key, ()).header
+    return header.attempt if header is not None else None
 
 
 def _sign_place(user_key: str, message: Message) -> str:

@@ -11,6 +11,10 @@ SHAPES = (
     Shape("conversations", (("mode", "=="),), (("last_message_at", "desc"),)),
     Shape("conversations", (("conversation_id", "=="),)),
     Shape("conversations", (("assigned_to", "=="),)),
+    Shape("conversations", (("assigned_to", "=="),), (("last_message_at", "desc"),)),
+    Shape("conversations", (("mode", "in"), ("unread", ">")), (("unread", "desc"), ("last_message_at", "desc"))),
+    Shape("handoffs", (("status", "=="),), (("target_at", "asc"),)),
+    Shape("handoffs", (("agent_id", "=="), ("status", "==")), (("opened_at", "desc"),)),
     Shape("handoffs", order_by=(("opened_at", "desc"),)),
     Shape("handoffs", (("status", "=="),), (("opened_at", "desc"),)),
     Shape("sessions", order_by=(("started_at", "desc"),)),
@@ -20,6 +24,7 @@ SHAPES = (
     Shape("messages", order_by=(("timestamp", "desc"), ("seq", "desc"))),
     Shape("messages", order_by=(("due.at", "asc"),)),
     Shape("messages", (("due.at", "<="), ("due.shard", "in")), (("due.at", "asc"),), group=True),
+    Shape("messages", (("media_due.at", "<="), ("media_due.shard", "in")), (("media_due.at", "asc"),), group=True),
     Shape("messages", (("provider_message_key", "in"),), group=True),
     Shape("sessions", (("expires_at", "<="),), (("expires_at", "asc"),)),
     # retention: what is past its time

@@ -29,7 +29,8 @@ PAGES = {"/admin/", "/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/g
 PAGES |= {f"/admin/{model}/" for model in LISTS} | DETAILS
 PAGES |= {
     "/admin/audit/auditevent/?conversation_id=ana-conversation",
-    "/admin/conversations/conversation/?mode__exact=BOT",
+    "/admin/conversations/conversation/?mostrar=com-o-bot",
+    "/admin/conversations/conversation/bot/",
 }
 
 ENGLISH = (
@@ -108,21 +109,56 @@ def test_staff_without_permissions_see_nothing(client: Client):
 def test_groups_are_offered_no_permission_that_does_nothing():
     models = [model for model in apps.get_models() if issubclass(model, DocumentModel)]
     offered = Permission.objects.filter(content_type__in=ContentType.objects.get_for_models(*models).values())
-    expected = {f"view_{model._meta.model_name}" for model in models} | {"release_conversation"}
+    expected = {f"view_{model._meta.model_name}" for model in models} | {"pause_bot"}
+    expected |= {f"{verb}_conversation" for verb in ("take", "reply", "release", "pause")}
     expected |= {f"{verb}_userprofile" for verb in ("change", "reveal", "merge", "erase", "access", "hold")}
     assert {permission.codename for permission in offered} == expected
 
 
-def test_conversations_are_listed_by_their_last_message_and_filtered_by_mode(
-    admin_client: Client, embedded_store: DocumentStore
+LIST = "/admin/conversations/conversation/"
+QUEUE = "/admin/conversations/handoff/"
+SHOWN = {  # by view: who is listed, in this order
+    "": ["Rui", "Ana", "Eva", "Léo"],
+    "?mostrar=minhas": ["Rui"],
+    "?mostrar=sem-resposta": ["Eva", "Rui"],
+    "?mostrar=aguardando": ["Eva"],
+    "?mostrar=com-pessoas": ["Rui", "Léo"],
+    "?mostrar=com-o-bot": ["Ana"],
+    "?mostrar=invented": ["Rui", "Ana", "Eva", "Léo"],
+}
+
+
+def order_of(html: str, *names: str) -> list[str]:
+    """Those of the names that stand in a page, in the order in which they do."""
+    return sorted((name for name in names if name in html), key=html.index)
+
+
+def test_conversations_are_listed_by_their_last_message_in_several_views(
+    admin_client: Client, admin_user: User, store: DocumentStore
 ):
-    data.conversation("ana", name="Ana", mode=Mode.BOT)
-    data.conversation("rui", name="Rui", mode=Mode.HUMAN, last_message_at=data.NOON + timedelta(hours=1))
-    html = admin_client.get("/admin/conversations/conversation/").content.decode()
-    assert html.index("Rui") < html.index("Ana")
-    html = admin_client.get("/admin/conversations/conversation/?mode__exact=HUMAN").content.decode()
-    assert "Rui" in html
-    assert "Ana" not in html
+    me = f"user:{admin_user.pk}"
+    at = data.NOON
+    data.conversation("ana", name="Ana", unread=9, last_message_at=at)
+    data.conversation(
+        "rui", name="Rui", mode=Mode.HUMAN, assigned_to=me, unread=1, last_message_at=at + timedelta(hours=1)
+    )
+    data.conversation("eva", name="Eva", mode=Mode.WAITING_HUMAN, unread=2, last_message_at=at - timedelta(hours=1))
+    data.conversation(
+        "leo", name="Léo", mode=Mode.HUMAN, assigned_to="whatsapp_app", last_message_at=at - timedelta(hours=2)
+    )
+    shown = {
+        query: order_of(admin_client.get(LIST + query).content.decode(), "Rui", "Ana", "Eva", "Léo") for query in SHOWN
+    }
+    assert shown == SHOWN
+
+
+def test_the_next_page_of_a_view_is_one_of_the_same_view(admin_client: Client, embedded_store: DocumentStore):
+    for number in range(60):
+        mode = Mode.HUMAN if number < 55 else Mode.BOT
+        data.conversation(f"k{number}", mode=mode, last_message_at=data.NOON + timedelta(minutes=number))
+    first = admin_client.get(f"{LIST}?mostrar=com-pessoas").context["cl"]
+    second = admin_client.get(LIST + first.paginator.next_url).context["cl"]
+    assert [row.pk for row in (*first.result_list, *second.result_list)] == [f"k{n}" for n in range(54, -1, -1)]
 
 
 def test_a_last_message_without_text_is_named(admin_client: Client, embedded_store: DocumentStore):
@@ -144,7 +180,7 @@ def test_long_lists_come_in_pages(admin_client: Client, embedded_store: Document
 
 @pytest.mark.usefixtures("filled")
 def test_questions_that_make_no_sense_lead_back_to_the_list(admin_client: Client):
-    for query in ("?bogus=1", "?mode__bogus=1", "?cursor=invented"):
+    for query in ("?bogus=1", "?cursor=invented", "?mostrar=minhas&cursor=invented"):
         response = admin_client.get("/admin/conversations/conversation/" + query)
         assert response["Location"] == "/admin/conversations/conversation/?e=1"
     response = admin_client.get("/admin/audit/auditevent/?conversation_id=" + "x" * 1501)
@@ -153,7 +189,8 @@ def test_questions_that_make_no_sense_lead_back_to_the_list(admin_client: Client
 
 @pytest.mark.usefixtures("filled")
 def test_filters_without_an_index_are_refused(admin_client: Client):
-    assert admin_client.get("/admin/conversations/conversation/?unread=0").status_code == 400
+    for query in ("?unread=0", "?mode__exact=BOT", "?mode__bogus=1"):
+        assert admin_client.get("/admin/conversations/conversation/" + query).status_code == 400
 
 
 @pytest.mark.usefixtures("filled")
