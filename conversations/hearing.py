@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+
+from django.utils import timezone
 
 from ai import rules
 from ai.responses import AIResponse
@@ -23,10 +25,11 @@ class Heard:
     taps: tuple[tuple[str, str], ...]  # (id, title)
     media: list[str]
     reading: AIResponse
-    late: bool  # one of them reached us late
-    stale: bool  # all of them did
+    late: bool  # one of them is answered late, whether it was long on its way or waited here
+    stale: bool  # all of them are
     first_at: datetime
     last_at: datetime
+    answerable_from: datetime  # when the customer's time to answer begins: long after `last_at` if we let them wait
 
     @property
     def wants_human(self) -> bool:
@@ -49,9 +52,10 @@ def typed_text(messages: Sequence[Message]) -> str:
     return "\n".join(message.text.strip() for message in messages if is_typed(message))[:TEXT_MAX]
 
 
-def hear(messages: Sequence[Message], classification: AIResponse | None) -> Heard:
+def hear(messages: Sequence[Message], classification: AIResponse | None, now: datetime) -> Heard:
     text = typed_text(messages)
-    late = [message.received_at - message.timestamp > LATE_AFTER for message in messages]
+    late = [now - message.timestamp > LATE_AFTER for message in messages]
+    last_at = max(message.received_at for message in messages)
     return Heard(
         text=text,
         taps=tuple(tap for message in messages if (tap := _tap(message))),
@@ -60,5 +64,6 @@ def hear(messages: Sequence[Message], classification: AIResponse | None) -> Hear
         late=any(late),
         stale=all(late),
         first_at=min(message.received_at for message in messages),
-        last_at=max(message.received_at for message in messages),
+        last_at=last_at,
+        answerable_from=now if now - last_at > LATE_AFTER else last_at,
     )

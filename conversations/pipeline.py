@@ -6,6 +6,7 @@ how soon a person should answer. Source: product.md §2 to §5.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -31,10 +32,12 @@ ACKNOWLEDGE_EVERY = timedelta(minutes=30)
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 
 
-def needs_classification(*, conversation: Conversation, session: Session | None, messages: Sequence[Message]) -> bool:
+def needs_classification(
+    *, conversation: Conversation, session: Session | None, messages: Sequence[Message], paused: bool
+) -> bool:
     """Whether somebody should read what was written: not for taps, reactions, or where a human or nobody answers."""
     has_bot = conversation.mode == Mode.BOT or _takeover_has_ended(conversation, messages)
-    if not has_bot or conversation.paused:
+    if not has_bot or paused or conversation.paused:
         return False
     return any(is_typed(message) for message in messages)
 
@@ -54,7 +57,7 @@ def plan_turn(
     """What the open messages of a conversation (oldest first) lead to.
 
     `classification` is what was read in the typed ones; without it the rules read here. `paused`: the bot is silent for
-    everybody.
+    everybody. What is said to a silent bot is `postponed`, unless it is the wish for a human: a pause loses no customer.
     """
     turn = _begin(conversation, profile, messages, now, turn_id)
     conversation = turn.conversation
@@ -62,26 +65,40 @@ def plan_turn(
     speaking = [message for message in messages if message.type not in SILENT_TYPES]
     if conversation.mode == Mode.HUMAN:
         return turn.silent(current, Outcome.HANDOFF_HUMAN)
-    if paused or conversation.paused or not speaking:
-        if conversation.mode == Mode.WAITING_HUMAN:
-            return turn.silent(current, Outcome.HANDOFF_HUMAN)
-        return _listen(turn, current, speaking)
-    heard = hear(speaking, classification)
+    silenced = paused or conversation.paused
     if conversation.mode == Mode.WAITING_HUMAN:
-        return _acknowledge(turn, current, heard)
+        if silenced or not speaking:
+            return turn.silent(current, Outcome.HANDOFF_HUMAN)
+        return _acknowledge(turn, current, hear(speaking, classification, now))
+    if not speaking:
+        return turn.silent(current, Outcome.AWAITING_USER)
+    heard = hear(speaking, classification, now)
+    if silenced and not heard.wants_human:
+        return replace(turn.silent(current, Outcome.AWAITING_USER), postponed=True)
+    plan = _answer(turn, current, heard, new_session_id)
+    return _unspoken(plan) if silenced else plan
+
+
+def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: str) -> TurnPlan:
     turn.lead = [replies.LATE] if heard.late else []
-    if current is not None and sessions.is_active(current):
-        if not sessions.has_expired(current, heard.first_at):
-            sessions.touch(current, heard.last_at)
-            return Dialogue(turn, current, heard, is_new=False).run()
-        turn.expire(current)
+    if session is not None and sessions.is_active(session):
+        if not sessions.has_expired(session, heard.first_at):
+            sessions.touch(session, heard.answerable_from)
+            return Dialogue(turn, session, heard, is_new=False).run()
+        turn.expire(session)
         if turn.handoff:
-            return turn.plan(current, Reply(replies.handed_over_after_pause(now)), Outcome.HANDOFF_HUMAN)
-    elif _is_routed(conversation, heard) and not heard.wants_human:
+            return turn.plan(session, Reply(replies.handed_over_after_pause(turn.now)), Outcome.HANDOFF_HUMAN)
+    elif _is_routed(turn.conversation, heard) and not heard.wants_human:
         return _point_outside(turn, heard)
-    opened = turn.open_session(new_session_id, at=heard.first_at)
-    sessions.touch(opened, heard.last_at)
+    # Both limits leave the customer time for an answer, if it was we who let them wait.
+    opened = turn.open_session(new_session_id, at=max(heard.first_at, heard.answerable_from - sessions.IDLE_LIMIT))
+    sessions.touch(opened, heard.answerable_from)
     return Dialogue(turn, opened, heard, is_new=True).run()
+
+
+def _unspoken(plan: TurnPlan) -> TurnPlan:
+    """The same without a word: the customer's next message is acknowledged as soon as the bot may speak."""
+    return replace(plan, replies=(), conversation=plan.conversation | {"acknowledged_at": None})
 
 
 def plan_timeout(
@@ -92,9 +109,9 @@ def plan_timeout(
     if not sessions.is_active(session) or not sessions.has_expired(session, now):
         return turn.plan(None, None, Outcome.AWAITING_USER)
     current = sessions.copy_of(session)
-    if conversation.mode == Mode.HUMAN:  # a person has it already: nobody is called, and the bot is silent
-        turn.close(current, Outcome.HANDOFF_HUMAN)
-        return turn.plan(current, None, Outcome.HANDOFF_HUMAN)
+    if conversation.mode != Mode.BOT or conversation.session_id not in (None, session.pk):
+        turn.abandon(current)  # a person has the conversation, or it has gone on: nobody is called, nothing is said
+        return turn.plan(current, None, Outcome.SCHEDULED_FOLLOWUP)
     turn.expire(current)
     if turn.handoff:
         return turn.plan(current, Reply(replies.handed_over_after_pause(now)), Outcome.HANDOFF_HUMAN)
@@ -194,16 +211,6 @@ def _takeover_has_ended(conversation: Conversation, messages: Sequence[Message])
 
 
 # --- turns without a conversation -------------------------------------------------------------------------------------
-def _listen(turn: Turn, session: Session | None, speaking: Sequence[Message]) -> TurnPlan:
-    """Nothing is said: the bot is paused, or nothing was said to it. What was written keeps a session alive."""
-    if session is None or not sessions.is_active(session) or not speaking:
-        return turn.silent(session, Outcome.AWAITING_USER)
-    if not sessions.has_expired(session, min(message.received_at for message in speaking)):
-        sessions.touch(session, max(message.received_at for message in speaking))
-        return turn.plan(session, None, Outcome.AWAITING_USER)
-    return turn.silent(session, Outcome.AWAITING_USER)
-
-
 def _acknowledge(turn: Turn, session: Session | None, heard: Heard) -> TurnPlan:
     """A human is awaited: one acknowledgement, when none was given in the last 30 minutes."""
     last = turn.conversation.acknowledged_at

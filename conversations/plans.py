@@ -35,6 +35,7 @@ class TurnPlan:
     intent: str | None
     outcome: Outcome
     session_id: str | None = None
+    postponed: bool = False  # nothing is written: the messages wait until the bot may speak
 
 
 class Turn:
@@ -102,7 +103,8 @@ class Turn:
     def close(self, session: Session, outcome: Outcome) -> None:
         session.summary = summarise(session)
         sessions.close_session(session, outcome=outcome, at=self.now)
-        self.changes["session_id"] = None
+        if self.conversation.session_id in (None, session.pk):  # else it is a stray one, and another goes on
+            self.changes["session_id"] = None
         self.record(EventType.SESSION_CLOSED, session_id=session.pk, outcome=outcome.value)
         if outcome == Outcome.ROUTE_EXTERNAL:
             routed_until = session.last_user_at + ROUTED_FOR
@@ -115,10 +117,14 @@ class Turn:
         if lead or queue.strongest_outcome() == Outcome.HANDOFF_HUMAN:
             self.hand_over(session)
         else:
-            collected = {name: sorted(given) for name, given in session.collected.items() if given}
-            self.record(EventType.SESSION_ABANDONED, session_id=session.pk, collected=collected)
-            self.close(session, Outcome.SCHEDULED_FOLLOWUP)
+            self.abandon(session)
         self.sessions.append(session)
+
+    def abandon(self, session: Session) -> None:
+        """Close a session that waited in vain; the trail tells which answers it had, and not their words."""
+        collected = {name: sorted(given) for name, given in session.collected.items() if given}
+        self.record(EventType.SESSION_ABANDONED, session_id=session.pk, collected=collected)
+        self.close(session, Outcome.SCHEDULED_FOLLOWUP)
 
     def hand_over(self, session: Session, *, outcome: Outcome = Outcome.HANDOFF_HUMAN, routing: str = "") -> None:
         """Open the handoff, close the session with it, and let the conversation wait for a human."""

@@ -18,11 +18,22 @@ from pyloto.documents import (
     Write,
     get_store,
 )
+from pyloto.privacy.registry import EncryptedField, Place
 
 from .models import Conversation, Handoff, Message, Quarantined, Session
 
 IN_MAX = 30  # Firestore: values of one `in`
 SHARDS = 16  # so that the sequential `due.at` is no hot spot of the index
+MEDIA_FILES = EncryptedField(  # one folder for each customer; see `conversations.services.media`
+    Message.collection,
+    "media.content",
+    group=True,
+    file="media.file",
+    folder="media",
+    storage="media",
+    parent=Conversation.collection,
+    streamed=True,
+)
 QUARANTINE_FOLDER = "quarantine"  # of the default storage
 QUARANTINE_PAGE = 20  # a body has up to 700 KB
 CONTROL_PAUSE = "controls/bot"  # {"paused": bool, "paused_numbers": [phone_number_id]}
@@ -136,6 +147,34 @@ class ConversationStore:
             group=True,
         )
 
+    def find_media_due(self, now: datetime, *, page: int = 200) -> Iterator[tuple[str, str]]:
+        """(user_key, message_key) of each message whose file waits past its time to be fetched."""
+        cursor: tuple[Any, ...] | None = None
+        while True:
+            snapshots = get_store().query(self.media_due_query(now, limit=page, start_after=cursor))
+            yield from ((snapshot.path.split("/")[1], snapshot.id) for snapshot in snapshots)
+            if len(snapshots) < page:
+                return
+            cursor = (snapshots[-1].data["media_due"]["at"], snapshots[-1].path)
+
+    def oldest_media_due(self, now: datetime) -> datetime | None:
+        """Since when the file that waits longest is due; None where none is."""
+        snapshots = get_store().query(self.media_due_query(now, limit=1))
+        return snapshots[0].data["media_due"]["at"] if snapshots else None
+
+    @staticmethod
+    def media_due_query(
+        now: datetime, *, limit: int | None = None, start_after: tuple[Any, ...] | None = None
+    ) -> Query:
+        return Query(
+            Message.collection,
+            where=(("media_due.shard", "in", list(range(SHARDS))), ("media_due.at", "<=", now)),
+            order_by=(("media_due.at", "asc"),),
+            limit=limit,
+            start_after=start_after,
+            group=True,
+        )
+
     def find_by_provider_keys(self, provider_message_keys: Sequence[str]) -> dict[str, str]:
         """{key: path} of the messages that Meta knows by ids with these keys, in all conversations.
 
@@ -171,9 +210,15 @@ class SessionStore:
         except NotFound:
             return None
 
-    def find_expired(self, now: datetime, *, page: int = 200) -> Iterator[Session]:
+    @classmethod
+    def place(cls, session: Session) -> Place:
+        """Where an expired one stands, as it was read, for `find_expired(after=…)`."""
+        assert session.expires_at is not None
+        return session.expires_at, cls.path(session.pk)
+
+    def find_expired(self, now: datetime, *, page: int = 200, after: Place | None = None) -> Iterator[Session]:
         """Those past their limits, the longest expired first; closing them meanwhile is fine."""
-        cursor: tuple[Any, ...] | None = None
+        cursor: tuple[Any, ...] | None = after
         while True:
             query = Query(
                 Session.collection,
@@ -301,6 +346,10 @@ class Loaded:
     @property
     def controls(self) -> BotControls:
         return BotControls.of(self.snapshots.get(CONTROL_PAUSE))
+
+
+def bot_controls() -> BotControls:
+    return BotControls.of(get_store().get_many([CONTROL_PAUSE]).get(CONTROL_PAUSE))
 
 
 def load(user_key: str, others: Iterable[str]) -> Loaded:

@@ -11,17 +11,13 @@ from conversations.doorbell import doorbell
 from conversations.models import Conversation
 from conversations.services.commits import LOST_RACE, jitter
 from conversations.services.ownership import Change, Contended, Known, change
-from conversations.stores import CONTROL_PAUSE, BotControls
+from conversations.stores import CONTROL_PAUSE, BotControls, bot_controls
 from pyloto.documents import Set, get_store
 from pyloto.observability.correlation import current_correlation_id
 
 __all__ = ["BotControls", "Contended", "bot_controls", "set_bot_paused", "set_conversation_paused"]
 
 TRIES = 8
-
-
-def bot_controls() -> BotControls:
-    return BotControls.of(get_store().get_many([CONTROL_PAUSE]).get(CONTROL_PAUSE))
 
 
 def set_bot_paused(*, paused: bool, phone_number_id: str = "", agent: str, now: datetime) -> BotControls:

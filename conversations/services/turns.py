@@ -20,12 +20,13 @@ from audit import Event, EventType, event_id
 from conversations.hearing import typed_text
 from conversations.intents import IntentQueue
 from conversations.models import TAP_KINDS, Actor, Conversation, Direction, Message, MessageState, Session
-from conversations.outbox import SUPERSEDED, gives_way, is_echo, window_is_open
+from conversations.outbox import SUPERSEDED, gives_way, is_echo, is_postponed, paused_until, window_is_open
 from conversations.pacing import wait_before_send
 from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
 from conversations.services.commits import (
     LOST_RACE,
     Claimant,
+    header_writes,
     identities_in,
     jitter,
     new_header,
@@ -37,7 +38,7 @@ from conversations.services.commits import (
 from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, work_outbox
 from conversations.services.moving import Departed, move_items
 from conversations.services.takeover import handoff_given_back, take_over
-from conversations.stores import ConversationStore, Loaded, SessionStore
+from conversations.stores import ConversationStore, Loaded, SessionStore, bot_controls, due
 from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
 from profiles.identifiers import NUMBER_CHANGE, Sender
 from profiles.models import UserProfile
@@ -68,6 +69,7 @@ TURN_MESSAGES_MAX = 100  # a commit holds 500 writes
 RACES_MAX = 10
 RUN_SECONDS = 20  # no race is entered after this: well below the task's time limit
 ATTEMPTS_MAX = 3
+CONTROLS_FRESH = timedelta(seconds=1)  # a turn without a model is done in less
 
 
 class TooManyRaces(TransientError):
@@ -138,8 +140,11 @@ def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> dat
         messages = inbound[:TURN_MESSAGES_MAX]
         bind_correlation_id(messages[-1].correlation_id)
         all_read = len(items) < OPEN_ITEMS_MAX
-        sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
-        later += [now] if len(inbound) > len(messages) else []
+        try:
+            sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
+            later += [now] if len(inbound) > len(messages) else []
+        except Postponed as postponed:
+            later.append(postpone(run, postponed.context, inbound, all_read=all_read))
     if sends_wait and (outbox_at := work_outbox(run)):
         later.append(outbox_at)
     return min(later, default=None)
@@ -171,12 +176,41 @@ class Context:
     now: datetime
 
 
+class Postponed(Exception):
+    """No failure: the bot may not speak now, and what was said to it waits."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("the bot is paused")
+        self.context = context
+
+
+def postpone(run: Run, context: Context, inbound: Sequence[Message], *, all_read: bool) -> datetime:
+    """Leave the messages for when the bot may speak; return when to look again. The list of conversations shows them."""
+    until = paused_until(inbound[0].received_at, context.now)
+    soon = [message for message in inbound if not is_postponed(message) or _due_at(message) <= context.now]
+    if soon:
+        fields = _bookkeeping(context.header, inbound)
+        writes = header_writes(context.header, fields, events=[], attempt=run.attempt, now=context.now)
+        get_store().commit([*writes, *(Update(message.path, {"due": due(message.pk, until)}) for message in soon)])
+        log.info("turn_postponed", conversation_id=context.header.conversation_id, messages=len(inbound))
+    if soon and not all_read:
+        return context.now  # the others stand behind these
+    return min(until if message in soon else _due_at(message) for message in inbound)
+
+
+def _due_at(message: Message) -> datetime:
+    assert message.due is not None  # only what waits is read
+    at = message.due["at"]
+    assert isinstance(at, datetime)
+    return at
+
+
 def take_turn(
     run: Run, messages: list[Message], outbound: list[Message], *, now: datetime, first: bool, all_read: bool
 ) -> bool:
     """Answer the messages in one commit, and send the reply that it claimed. Whether the outbox still holds something.
 
-    Unless `all_read`, an older reply may wait unseen, so nothing is claimed here.
+    Unless `all_read`, an older reply may wait unseen, so nothing is claimed here. Raises `Postponed`.
     """
     run.count_try()
     failpoint("turn.after_lock", run.user_key)
@@ -184,6 +218,8 @@ def take_turn(
     context = _read(run, messages, now)
     turn_id = digest("turn", run.user_key, *(message.pk for message in messages))
     classification, plan = _plan_failure(context, turn_id) if given_up else _plan(context, turn_id)
+    if plan.postponed:
+        raise Postponed(context)
     failpoint("turn.after_classification", run.user_key)
     if given_up:
         alert("turn_given_up", conversation_id=context.header.conversation_id, tries=run.tries)
@@ -192,6 +228,7 @@ def take_turn(
     changes = _header_changes(context, plan)
     waiting = [message for message in outbound if not gives_way(message)]
     may_send = bool(plan.replies) and not waiting and all_read and window_is_open(changes["last_user_at"], now)
+    may_send = may_send and not _is_silenced(context)
     if may_send:
         may_send = not wait_before_send(phone_number_id=messages[-1].phone_number_id, user_key=run.user_key)
     replies = reply_messages(
@@ -238,9 +275,18 @@ def _read(run: Run, messages: list[Message], now: datetime) -> Context:
     )
 
 
+def _is_silenced(context: Context) -> bool:
+    """Whether the bot is paused for this customer. What was read is asked again where somebody took their time since."""
+    controls = context.loaded.controls if timezone.now() - context.now < CONTROLS_FRESH else bot_controls()
+    return context.header.paused or controls.silence(context.messages[-1].phone_number_id)
+
+
 def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPlan]:
     response = classification = None
-    if needs_classification(conversation=context.header, session=context.session, messages=context.messages):
+    paused = context.loaded.controls.silence(context.messages[-1].phone_number_id)
+    if needs_classification(
+        conversation=context.header, session=context.session, messages=context.messages, paused=paused
+    ):
         text = typed_text(context.messages)
         about = _what_they_are_in(context.session)
         response = orchestrator.classify(text, about)
@@ -260,7 +306,7 @@ def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPl
         messages=context.messages,
         classification=response,
         now=context.now,
-        paused=context.loaded.controls.silence(context.messages[-1].phone_number_id),
+        paused=paused,
         turn_id=turn_id,
         new_session_id=secrets.token_hex(16),
     )
@@ -351,16 +397,28 @@ def _bsuid_replaced(context: Context) -> bool:
 
 
 def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
-    """The header's bookkeeping: what the list of conversations shows and the claims check."""
-    header, newest, replies = context.header, context.messages[-1], plan.replies
+    """The header's bookkeeping, with the replies."""
+    changes = _bookkeeping(context.header, context.messages)
+    if plan.replies:
+        newest = context.messages[-1]
+        changes |= {
+            "last_message_at": context.now,
+            "last_message_preview": preview_of(plan.replies[-1].text, newest.type),
+        }
+    return changes
+
+
+def _bookkeeping(header: Conversation, messages: Sequence[Message]) -> dict[str, Any]:
+    """What the list of conversations shows of these messages, and the claims check. Postponed ones are counted already."""
+    newest = messages[-1]
     # WhatsApp's own notices open no window for replies.
-    written_at = [message.timestamp for message in context.messages if message.type != "system"]
+    written_at = [message.timestamp for message in messages if message.type != "system"]
     return {
         "phone_number_id": newest.phone_number_id,
         "last_user_at": max([*written_at, *filter(None, [header.last_user_at])], default=None),
-        "last_message_at": context.now if replies else newest.received_at,
-        "last_message_preview": preview_of(replies[-1].text if replies else newest.text, newest.type),
-        "unread": header.unread + len(context.messages),
+        "last_message_at": newest.received_at,
+        "last_message_preview": preview_of(newest.text, newest.type),
+        "unread": header.unread + sum(not is_postponed(message) for message in messages),
     }
 
 

@@ -185,7 +185,7 @@ def test_a_paused_bot_says_nothing_and_opens_nothing(everybody: bool) -> None:
     talk.paused, talk.conversation.paused = everybody, not everybody
     assert talk.say("oi") is None
     assert not talk.sessions
-    assert talk.event_types() == ["USER_CONTACT"]
+    assert talk.last.postponed
 
 
 def test_a_released_conversation_starts_anew() -> None:
@@ -239,7 +239,12 @@ def test_a_session_with_an_intent_of_another_release_is_handed_over_with_what_is
     talk.session.intents[0]["status"] = "QUEUED"
     talk.session.intents.append({**talk.session.intents[0], "intent": "ROBOTICS"})
     talk.fail("oi")
-    assert talk.handoff.summary.splitlines() == ["Sistemas sob medida", "• Tipo de cliente: Empresa", "ROBOTICS"]
+    assert talk.handoff.summary.splitlines() == [
+        "Quer um sistema sob medida.",
+        "• Tipo de cliente: Empresa",
+        "Ainda não disse: problema a resolver, funcionalidades, quantidade de usuários, cidade, prazo e orçamento.",
+        "Também quer (ainda sem detalhes): ROBOTICS.",
+    ]
     assert talk.handoff.intent_primary == "CUSTOM_SOFTWARE"
 
 
@@ -362,4 +367,6 @@ def test_only_what_was_typed_to_the_bot_needs_to_be_read(kind: str, text: str, m
     talk = Talk()
     talk.conversation.mode = mode
     message = talk.message(kind=kind, text=text)
-    assert needs_classification(conversation=talk.conversation, session=None, messages=[message]) is expected
+    asked = {"conversation": talk.conversation, "session": None, "messages": [message]}
+    assert needs_classification(**asked, paused=False) is expected
+    assert not needs_classification(**asked, paused=True)
