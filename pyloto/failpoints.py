@@ -5,7 +5,7 @@
     {"action": "kill9", "nth": 2, "times": 1, "seconds": 3.0, "subject": ""}
 
 so that a running process can be told. The `nth` visit, counted over all processes, and the `times - 1` visits after it
-are hit; with a subject, only those of that customer count. A place that was hit as often as it should be leaves
+are hit; with a subject, only those about it count. A place that was hit as often as it should be leaves
 `{name}.done`; one that holds waits until its file is `{name}.held` no more, at most for its seconds.
 """
 
@@ -14,7 +14,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -35,10 +35,10 @@ class FailpointHit(TransientError):
     """The failure that was ordered."""
 
 
-def failpoint(name: str, subject: str = "") -> None:
-    """Do what was ordered for this place; nothing where nothing was. `subject` is the customer's random key."""
+def failpoint(name: str, *subjects: str) -> None:
+    """Do what was ordered for this place; nothing where nothing was. `subjects`: the random keys of who or what it is about."""
     if _directory is not None:
-        _visit(_directory, name, subject)
+        _visit(_directory, name, subjects)
 
 
 def arm(
@@ -72,22 +72,22 @@ def was_hit(directory: Path, name: str) -> bool:
     return (directory / f"{name}.done").exists()
 
 
-def _visit(directory: Path, name: str, subject: str) -> None:
+def _visit(directory: Path, name: str, subjects: Sequence[str]) -> None:
     if not (directory / name).exists():
         return
     with _locked(directory):
-        order = _take(directory / name, subject)
+        order = _take(directory / name, subjects)
     if order is not None:
         _act(directory / f"{name}.held", order, name)
 
 
-def _take(path: Path, subject: str) -> dict[str, Any] | None:
+def _take(path: Path, subjects: Sequence[str]) -> dict[str, Any] | None:
     """The order, where it is this visit's turn; counted off."""
     try:
         order: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    if order["subject"] not in ("", subject):
+    if order["subject"] not in ("", *subjects):
         return None
     order["nth"] -= 1
     if order["nth"] > 0:

@@ -5,15 +5,12 @@ and flushes Valkey in the middle of a batch, and then judges by what is stored a
 line is the verdict; what is wrong stands above it, and the exit status is 1.
 """
 
-import json
 import os
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,14 +20,15 @@ import django
 import redis
 from django.conf import settings
 
-from audit.chain import verify
-from pyloto.bootstrap import write_env
 from pyloto.documents import Query, Snapshot, get_store
 from pyloto.management.commands.dev import prepare_databases
 from pyloto.privacy.hashing import digest
 from pyloto.processes import Runner
 from pyloto.stack import Stack, child_environment
-from tests.lab.emulator import EmulatorMissing, firestore_emulator, free_port
+from tests.lab.emulator import EmulatorMissing, free_port
+from tests.lab.installation import set_environment, start_stores
+from tests.lab.phones import DELIVERIES, GREETINGS, QUESTIONS, Lead, Phones, nothing_is_due
+from tests.lab.trail import problems_of_chains
 
 PLAY_SECONDS = 90  # the longest that everything may take to be answered; a quiet machine needs 25
 TICK_SECONDS = 0.2
@@ -44,86 +42,8 @@ SETTINGS = {
     "TURN_MAX_SECONDS": "3",
     "OUTBOX_STALE_SECONDS": "4",
     "OUTBOX_UNKNOWN_SECONDS": "4",  # the fake's slowest status takes one second
+    "FIRESTORE_PROJECT": "pyloto-smoke",
 }
-INHERITED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "JAVA_HOME",
-    "VIRTUAL_ENV",
-    "FIRESTORE_EMULATOR_HOST",
-    "REQUIRE_EMULATORS",
-)
-
-GREETINGS = ("Oi", "Bom dia!", "Olá, tudo bem?", "opa", "Boa tarde", "Oi, pode me ajudar?")
-QUESTIONS = (
-    "Onde fica a empresa?",
-    "Qual o horário de atendimento?",
-    "Qual o site de vocês?",
-    "Qual o e-mail de vocês?",
-)
-DELIVERIES = ("Preciso de uma entrega agora", "Quero mandar um pacote de moto para o centro", "Tem motoboy para hoje?")
-LEAD = (
-    "Olá! Preciso de um sistema sob medida",
-    "Empresa",
-    "Controlamos o estoque em planilhas e perdemos vendas toda semana",
-    "Cadastro de produtos, relatórios e um aplicativo para os vendedores",
-    "Umas 20 pessoas",
-    "Ponta Grossa - PR",
-    "Em três meses",
-    "Prefiro não dizer",
-)
-
-
-@dataclass
-class Phones:
-    """The control API of the fake Meta."""
-
-    url: str
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/{path}", timeout=30) as response:
-            return json.load(response)
-
-    def post(self, path: str, **data: Any) -> Any:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}/api/{path}", json.dumps(data).encode(), headers)
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
-
-    def add(self, count: int, *, phone: bool = True) -> list[str]:
-        return [self.post("customers", phone=phone)["customer_id"] for _ in range(count)]
-
-    def write(self, customer_id: str, text: str) -> None:
-        self.post(f"customers/{customer_id}/messages", type="text", text=text)
-
-    def deliver_everything(self) -> None:
-        """Wait until no message waits for its webhook to be answered."""
-        wait_until(lambda: not any(self.get("pending")[kind] for kind in ("messages", "under_way")))
-
-
-@dataclass
-class Lead:
-    """A customer who wants software, and answers until a human is promised."""
-
-    customer_id: str
-    answers: Iterator[str] = field(default_factory=lambda: iter(LEAD))
-    sent: int = 0
-    done: bool = False
-    user_key: str = ""
-
-    def go_on(self, phones: Phones, replies: list[dict[str, Any]]) -> None:
-        """Send the next answer where the last one got its reply."""
-        if self.done or len(replies) < self.sent:
-            return
-        if replies:
-            self.user_key = replies[0]["callback_data"].partition(".")[0]
-            self.done = bool(get_store().query(Query("handoffs", where=(("user_key", "==", self.user_key),))))
-        if not self.done and (answer := next(self.answers, None)):
-            self.sent += 1
-            phones.write(self.customer_id, answer)
 
 
 @dataclass
@@ -158,7 +78,7 @@ def smoke() -> int:
     started_at = time.monotonic()
     backend = os.environ.get("DOCUMENTS_BACKEND") or "embedded"
     with tempfile.TemporaryDirectory(prefix="pyloto-smoke-") as folder, ExitStack() as stack:
-        set_environment(Path(folder), backend)
+        set_environment(Path(folder), backend=backend, settings=SETTINGS)
         runner = stack.enter_context(start_stores(Path(folder), backend))
         installation = start_installation(runner)
         say(f"up after {time.monotonic() - started_at:.1f} s, documents: {backend}")
@@ -180,32 +100,6 @@ def smoke() -> int:
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------
-
-
-def set_environment(folder: Path, backend: str) -> None:
-    """A fresh installation's: nothing of the developer's own settings gets in."""
-    write_env(folder / "env")
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    os.environ.clear()
-    os.environ.update(
-        kept,
-        **SETTINGS,
-        PYLOTO_ENV_FILE=str(folder / "env"),
-        PYLOTO_RUN_DIR=str(folder / "run"),
-        DJANGO_SETTINGS_MODULE="pyloto.settings",
-        DOCUMENTS_BACKEND=backend,
-        FIRESTORE_PROJECT="pyloto-smoke",
-    )
-
-
-@contextmanager
-def start_stores(folder: Path, backend: str) -> Iterator[Runner]:
-    """A runner for the processes, with the emulator where the documents are in Firestore."""
-    with Runner(folder / "run" / "logs") as runner, ExitStack() as stack:
-        if backend == "firestore":
-            emulator = stack.enter_context(firestore_emulator(runner, project=os.environ["FIRESTORE_PROJECT"]))
-            os.environ["FIRESTORE_PROJECT"] = emulator.project
-        yield runner
 
 
 def start_installation(runner: Runner) -> Stack:
@@ -255,7 +149,7 @@ def play(installation: Stack, phones: Phones) -> list[str]:
             flushed = True
             flush_valkey(phones)
             say(f"Valkey flushed after {answered} of {BATCH} replies")
-        if flushed and all(lead.done for lead in leads) and is_settled(phones):
+        if flushed and all(lead.done for lead in leads) and nothing_is_due(phones):
             return []
         time.sleep(TICK_SECONDS)
     unfinished = [f"no handoff for a lead after {lead.sent} messages" for lead in leads if not lead.done]
@@ -282,22 +176,6 @@ def flush_valkey(phones: Phones) -> None:
     say_to_all(phones, late[3:], QUESTIONS)
     phones.deliver_everything()
     phones.post("misbehave", duplicate=0)
-
-
-def is_settled(phones: Phones) -> bool:
-    """Whether every message was delivered and nothing stored is due any more."""
-    if any(phones.get("pending").values()):
-        return False
-    waiting = Query("messages", group=True, where=(("due.shard", ">=", 0),), order_by=(("due.shard", "asc"),), limit=1)
-    return not get_store().query(waiting)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the fake Meta could not deliver its messages")
-        time.sleep(TICK_SECONDS / 2)
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------
@@ -351,21 +229,6 @@ def trouble_with(found: list[Snapshot], replies: dict[str, list[str]], times_acc
     if missing := [callback for callback in replies[turn_id] if not times_accepted[callback]]:
         return f"has {len(missing)} replies that were never accepted"
     return ""
-
-
-def problems_of_chains() -> Iterator[str]:
-    """Every conversation has a chain that verifies and ends where its header says."""
-    chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for snapshot in get_store().query(Query("audit_logs")):
-        chains[snapshot.data["conversation_id"]].append({**snapshot.data, "id": snapshot.id})
-    for conversation_id, events in chains.items():
-        for problem in verify(conversation_id, sorted(events, key=lambda event: int(event["seq"]))):
-            yield f"chain {conversation_id[:8]}: {problem.kind} at {problem.seq}: {problem.detail}"
-    for header in get_store().query(Query("conversations")):
-        events = chains.get(header.data["conversation_id"], [])
-        last = max(events, key=lambda event: int(event["seq"]), default={"seq": 0, "current_hash": ""})
-        if header.data["audit_head"] != {"seq": last["seq"], "hash": last["current_hash"]} or not events:
-            yield f"chain {header.data['conversation_id'][:8]}: the header names another end"
 
 
 def say(line: str) -> None:

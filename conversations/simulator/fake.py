@@ -7,7 +7,7 @@ control API of `server.py`; every public method is safe to call from any thread.
 import itertools
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from . import webhooks
 from .courier import Courier
 from .customers import Customer, Inventor, drop_ninth_digit, invented_phone
 from .events import Broadcaster
-from .graph import FAILURE_MODES, GraphError, check_body
+from .graph import FAILURE_MODES, MEDIA_DOWNLOAD_MODES, MEDIA_GRAPH_MODES, GraphError, check_body
 from .phones import MAX_BYTES, MIME_TYPES, BadRequest, Phones
 from .rates import Rates
 from .samples import sample_png, sample_voice_note
@@ -44,7 +44,9 @@ class Misbehaviour:
     customers_read: bool = True
     messages_per_second: int = 80  # of one number of ours; 0 is unlimited
     pair_limit: bool = True
-    fail_next: list[dict[str, Any]] = field(default_factory=list)  # [{"mode", "count", "code"?, "status"?, "seconds"?}]
+    # [{"mode", "count", "code"?, "status"?, "seconds"?, "customer_id"?: of sends to them alone, "silent"?: no statuses}]
+    fail_next: list[dict[str, Any]] = field(default_factory=list)
+    media_next: list[dict[str, Any]] = field(default_factory=list)  # [{"mode", "count", "url"?, "seconds"?}]
 
 
 class FakeMeta:
@@ -71,6 +73,7 @@ class FakeMeta:
         self._numbers = {number: f"5542333300{index:02d}" for index, number in enumerate(phone_number_ids)}
         self._inbound: dict[str, dict[str, Any]] = {}
         self._accepted: list[dict[str, Any]] = []
+        self._statuses: list[dict[str, Any]] = []
         self._rates = Rates()
         self._media_tokens: dict[str, tuple[str, float]] = {}  # token to (media_id, monotonic end)
         self._dirty = threading.Event()
@@ -192,6 +195,11 @@ class FakeMeta:
         with self._lock:
             return list(self._accepted)
 
+    def statuses(self) -> list[dict[str, Any]]:
+        """Every status whose webhook was answered 200, in order; a body that was sent twice counts twice."""
+        with self._lock:
+            return list(self._statuses)
+
     def pending(self) -> dict[str, int]:
         return self._courier.pending()
 
@@ -206,9 +214,13 @@ class FakeMeta:
         failures = [dict(failure) for failure in changes.get("fail_next", ())]
         if any(failure.get("mode") not in FAILURE_MODES for failure in failures):
             raise BadRequest(f"misbehave: mode is one of {', '.join(sorted(FAILURE_MODES))}")
+        fetches = [dict(failure) for failure in changes.get("media_next", ())]
+        if any(failure.get("mode") not in MEDIA_GRAPH_MODES | MEDIA_DOWNLOAD_MODES for failure in fetches):
+            raise BadRequest(f"misbehave: media_next knows {', '.join(sorted(MEDIA_GRAPH_MODES | MEDIA_DOWNLOAD_MODES))}")
         with self._lock:
             for name, value in changes.items():
                 setattr(self.misbehaviour, name, value)
+            self.misbehaviour.media_next = fetches if "media_next" in changes else self.misbehaviour.media_next
             if "fail_next" in changes:
                 self.misbehaviour.fail_next = [failure for failure in failures if failure["mode"] != "refuse"]
             manners = self._courier.manners
@@ -223,16 +235,31 @@ class FakeMeta:
         with self._lock:
             return {entry.name: getattr(self.misbehaviour, entry.name) for entry in fields(Misbehaviour)}
 
-    def take_failure(self) -> dict[str, Any] | None:
-        """The failure that the next send meets, counted off."""
+    def take_failure(self, recipient: str) -> dict[str, Any] | None:
+        """The failure that the next send to this recipient meets, counted off."""
         with self._lock:
+            customer = self._phones.find_customer(recipient)
+            wanted = {None, customer.customer_id if customer else ""}
             waiting = self.misbehaviour.fail_next
-            if not waiting:
+            failure = next((failure for failure in waiting if failure.get("customer_id") in wanted), None)
+            if failure is None:
                 return None
-            failure = waiting[0]
             failure["count"] = failure.get("count", 1) - 1
             if failure["count"] <= 0:
-                waiting.pop(0)
+                waiting.remove(failure)
+            self.events.publish("misbehaviour", self.describe_misbehaviour())
+            return failure
+
+    def take_media_failure(self, modes: Collection[str]) -> dict[str, Any]:
+        """The failure among these that the next fetch of a file meets, counted off; empty for none."""
+        with self._lock:
+            waiting = self.misbehaviour.media_next
+            failure = next((failure for failure in waiting if failure["mode"] in modes), None)
+            if failure is None:
+                return {}
+            failure["count"] = failure.get("count", 1) - 1
+            if failure["count"] <= 0:
+                waiting.remove(failure)
             self.events.publish("misbehaviour", self.describe_misbehaviour())
             return failure
 
@@ -264,8 +291,11 @@ class FakeMeta:
                 self.events.publish("typing", {"customer_id": customer_id, "seconds": TYPING_SECONDS})
             return {"success": True}
 
-    def send(self, phone_number_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Accept a message that `check_request` let pass; raises GraphError for limits of rate and references."""
+    def send(self, phone_number_id: str, body: Mapping[str, Any], *, silent: bool = False) -> dict[str, Any]:
+        """Accept a message that `check_request` let pass; raises GraphError for limits of rate and references.
+
+        A silent one gets no statuses.
+        """
         recipient = body.get("to") or body["recipient"]
         with self._lock:
             customer = self._phones.find_customer(recipient)
@@ -287,7 +317,8 @@ class FakeMeta:
             self._accepted.append(_accepted_record(wamid, recipient, known.customer_id, phone_number_id, quoted, body))
             if customer is not None and error is None:
                 self._show(customer, wamid, quoted, body)
-            self._schedule_statuses(known, wamid, phone_number_id, body.get("biz_opaque_callback_data", ""), error)
+            if not silent:
+                self._schedule_statuses(known, wamid, phone_number_id, body.get("biz_opaque_callback_data", ""), error)
             reached = {"input": recipient} | ({"wa_id": known.wa_id} if body.get("to") else {"user_id": recipient})
             return {"messaging_product": "whatsapp", "contacts": [reached], "messages": [{"id": wamid}]}
 
@@ -422,6 +453,9 @@ class FakeMeta:
         with self._lock:
             for item in items:
                 if item.kind == "statuses":
+                    if status == 200:
+                        told = {"status": item.payload["status"], "at": item.payload["timestamp"]}
+                        self._statuses.append({"wamid": item.wamid, **told, "delivered_at": _now()})
                     continue
                 if status == 200:
                     self._delivered(item)

@@ -35,7 +35,15 @@ FAILURES = {
     "500": GraphError(131000, "Something went wrong", "Message failed to send due to an unknown error", status=500),
 }
 # What a send may meet on request. "error" takes a "code" and a "status"; "refuse" closes the port for some "seconds".
-FAILURE_MODES = {*FAILURES, "502", "error", "reset", "refuse", "accept_then_timeout", "accept_then_reset"}
+LOST_ANSWERS = {"accept_then_timeout", "accept_then_reset", "accept_then_truncate"}
+FAILURE_MODES = {*FAILURES, *LOST_ANSWERS, "502", "error", "reset", "refuse"}
+
+# What the next fetch of a file may meet: where the Graph API is asked for it, and where it is downloaded. "other_host" and
+# "redirect" lead to a "url", "token" and "429" and "500" are refusals, "slow" drips for some "seconds".
+MEDIA_GONE = GraphError(100, "Unsupported get request. Object does not exist", subcode=33)
+MEDIA_FAILURES = {**FAILURES, "gone": MEDIA_GONE, "token": GraphError(190, "Access token has expired", status=401)}
+MEDIA_GRAPH_MODES = {*MEDIA_FAILURES, "502", "other_host", "link_ended"}
+MEDIA_DOWNLOAD_MODES = {"wrong_digest", "redirect", "oversized", "slow", "truncate", "reset", "503"}
 
 
 def check_body(body: Any) -> None:

@@ -23,7 +23,7 @@ MIME_TYPES = {
     "sticker": {"image/webp"},
     "document": {"application/pdf", "text/plain"},
 }
-MAX_BYTES = {"image": 5, "audio": 16, "video": 16, "sticker": 0.5, "document": 16}  # MB, Meta's limits
+MAX_BYTES = {"image": 5, "audio": 16, "video": 16, "sticker": 0.5, "document": 100}  # MB, Meta's limits
 
 
 class BadRequest(Exception):

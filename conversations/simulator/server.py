@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from .graph import FAILURES, GraphError
+from .graph import FAILURES, MEDIA_DOWNLOAD_MODES, MEDIA_FAILURES, MEDIA_GRAPH_MODES, GraphError
 from .phones import BadRequest
 
 if TYPE_CHECKING:
@@ -184,10 +184,31 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def start_download(self, mime_type: str, length: int | None = None) -> None:
+        """The head of an answer whose body follows, in a connection that ends with it."""
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", mime_type)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.send_header("Connection", "close")
+        self.end_headers()
+
     def reset_connection(self) -> None:
         """End the connection with a TCP reset instead of a reply."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
+        raise _HangUp
+
+    def truncate(self, data: Any) -> NoReturn:
+        """Answer 200, and end the connection in the middle of the body."""
+        body = json.dumps(data).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.close_connection = True
         raise _HangUp
 
     def hold_reply(self) -> None:
@@ -230,16 +251,18 @@ def _graph_messages(handler: _Handler, body: bytes, phone_number_id: str) -> Non
     if data.get("status") == "read":
         handler.answer(200, fake.mark_read(data))
         return
-    failure = fake.take_failure()
+    failure = fake.take_failure(str(data.get("to") or data["recipient"]))
     mode = failure["mode"] if failure else ""
     if mode == "reset":
         handler.reset_connection()
     if failure and not mode.startswith("accept"):
         _fail(handler, failure)
         return
-    answer = fake.send(phone_number_id, data)
+    answer = fake.send(phone_number_id, data, silent=bool(failure and failure.get("silent")))
     if mode == "accept_then_reset":
         handler.reset_connection()
+    if mode == "accept_then_truncate":
+        handler.truncate(answer)
     if mode == "accept_then_timeout":
         handler.hold_reply()
     handler.answer(200, answer)
@@ -268,13 +291,19 @@ def _graph_media(handler: _Handler, _body: bytes, media_id: str) -> None:
     if found is None:
         message = f"Unsupported get request. Object with ID '{media_id}' does not exist"
         raise GraphError(100, message, subcode=33)
+    failure = handler.fake.take_media_failure(MEDIA_GRAPH_MODES)
+    if failure.get("mode") == "502":
+        handler.answer_bytes(502, b"<html><body>Bad Gateway</body></html>", "text/html")
+        return
+    if failure.get("mode") in MEDIA_FAILURES:
+        raise MEDIA_FAILURES[failure["mode"]]
     data, mime_type = found
-    token = handler.fake.open_media_link(media_id)
+    token = "0" if failure.get("mode") == "link_ended" else handler.fake.open_media_link(media_id)
     handler.answer(
         200,
         {
             "messaging_product": "whatsapp",
-            "url": f"http://{handler.headers.get('Host')}/media/{token}",
+            "url": failure.get("url") or f"http://{handler.headers.get('Host')}/media/{token}",
             "mime_type": mime_type,
             "sha256": hashlib.sha256(data).hexdigest(),
             "file_size": len(data),
@@ -290,7 +319,41 @@ def _media_download(handler: _Handler, _body: bytes, token: str) -> None:
     if found is None:
         handler.answer_bytes(404, b"URL signature expired", "text/plain")
         return
+    failure = handler.fake.take_media_failure(MEDIA_DOWNLOAD_MODES)
+    if failure:
+        _fail_download(handler, failure, *found)
+        return
     handler.answer_bytes(200, *found)
+
+
+def _fail_download(handler: _Handler, failure: dict[str, Any], data: bytes, mime_type: str) -> None:
+    match failure["mode"]:
+        case "reset":
+            handler.reset_connection()
+        case "503":
+            handler.answer_bytes(503, b"Service Unavailable", "text/plain")
+        case "wrong_digest":
+            handler.answer_bytes(200, data[:-1] + bytes([data[-1] ^ 1]), mime_type)
+        case "redirect":
+            handler.send_response(302)
+            handler.send_header("Location", failure["url"])
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+        case "truncate":
+            handler.start_download(mime_type, len(data))
+            handler.wfile.write(data[: len(data) // 2])
+            raise _HangUp
+        case "oversized":  # without an announcement, and without an end
+            handler.start_download(mime_type)
+            while not handler.server.stopping.is_set():
+                handler.wfile.write(data + bytes(65_536))
+        case "slow":  # one byte at a time, each well within any wait for the next
+            handler.start_download(mime_type, len(data))
+            pause = float(failure.get("seconds", 60)) / len(data)
+            for byte in data:
+                if handler.server.stopping.wait(pause):
+                    return
+                handler.wfile.write(bytes([byte]))
 
 
 # --- control API ------------------------------------------------------------------------------------------------------
@@ -409,6 +472,7 @@ ROUTES: list[tuple[str, re.Pattern[str], Action]] = [
         ("POST", r"/api/misbehave", _misbehave),
         ("GET", r"/api/inbound", lambda handler, _body: handler.answer(200, handler.fake.inbound())),
         ("GET", r"/api/accepted", lambda handler, _body: handler.answer(200, handler.fake.accepted())),
+        ("GET", r"/api/statuses", lambda handler, _body: handler.answer(200, handler.fake.statuses())),
         ("GET", r"/api/pending", lambda handler, _body: handler.answer(200, handler.fake.pending())),
         ("GET", r"/api/snapshot", _snapshot),
         ("GET", r"/api/events", _events),

@@ -46,13 +46,15 @@ def launch(playwright: Playwright, path: str) -> Browser:
 
 
 @contextmanager
-def signed_in(browser: Browser, url: str) -> Iterator[tuple[Page, list[str]]]:
-    """A superuser's page, and the addresses that it goes through.
+def signed_in(
+    browser: Browser, url: str, *, username: str = "chefe", width: int = 1366, height: int = 900, **names: str
+) -> Iterator[tuple[Page, list[str]]]:
+    """The page of a superuser of this name, made here, and the addresses that it goes through.
 
     Fails at its end where a page reported an error, opened a dialog, or had what the content security policy forbids.
     """
-    User.objects.create_superuser("chefe", password="uma-senha-longa")
-    context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="pt-BR")
+    User.objects.create_superuser(username, password="uma-senha-longa", **names)
+    context = browser.new_context(viewport={"width": width, "height": height}, locale="pt-BR")
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     problems: list[str] = []
@@ -62,7 +64,7 @@ def signed_in(browser: Browser, url: str) -> Iterator[tuple[Page, list[str]]]:
     visited: list[str] = []
     page.on("framenavigated", lambda frame: visited.append(frame.url))
     page.goto(f"{url}/admin/login/")
-    page.fill("[name=username]", "chefe")
+    page.fill("[name=username]", username)
     page.fill("[name=password]", "uma-senha-longa")
     page.click("button[type=submit]")
     yield page, visited

@@ -1,0 +1,139 @@
+"""One seed: everything up, customers who write, each fault in its drawn order, then quiet, then the verdict."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pyloto.documents import Unavailable
+from pyloto.management.commands.dev import prepare_databases
+from pyloto.processes import ProcessError, Runner
+from tests.lab.canaries import NAME, PHONE
+from tests.lab.phones import nothing_is_due
+
+from . import faults_broker, faults_graph, faults_ingest, faults_people, faults_store, faults_time  # noqa: F401
+from .faults import FAULTS, Fault, Unexpected
+from .judge import Evidence, judge
+from .lab import Lab, start_lab
+from .leaks import find_leaks
+from .traffic import Crowd
+
+SLOW_STATUSES = (0, 0, 2, 9)  # seconds that are drawn from; the last is longer than doubt is waited for
+DRAIN_POLL_SECONDS = 0.5
+QUIET_LOOKS = 3
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    counts: dict[str, Any]
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+
+def run(
+    *,
+    seed: int,
+    backend: str,
+    folder: Path,
+    runner: Runner,
+    valkey_port: int,
+    rows: Sequence[str],
+    unknown: timedelta,
+    drain_seconds: float,
+    say: Say,
+) -> Outcome:
+    prepare_databases()
+    started_at = time.monotonic()
+    draw = random.Random(f"run {seed}")
+    with start_lab(seed=seed, backend=backend, folder=folder, runner=runner, valkey_port=valkey_port) as lab:
+        slow = draw.choice(SLOW_STATUSES)
+        manners = {"status_delay_seconds": slow, "duplicate": draw.randint(0, 1), "reorder": draw.random() < 0.3}
+        lab.phones.post("misbehave", **manners)
+        say(f"up after {time.monotonic() - started_at:.1f} s; documents: {backend}; {manners}")
+        canary = lab.phones.post("customers", name=NAME, phone=PHONE)["customer_id"]
+        lab.phones.write(canary, "Oi")
+        crowd = Crowd(lab.phones, seed=seed)
+        crowd.start([canary])
+        chosen = choose(draw, backend, rows)
+        problems = break_everything(lab, chosen, say)
+        lab.mend()
+        crowd.stop()
+        began = time.monotonic()
+        if not drain(lab, drain_seconds):
+            problems.append(f"not all was done {drain_seconds:.0f} s after the last fault was lifted")
+        say(f"quiet {time.monotonic() - began:.1f} s after the last fault; started again: {dict(lab.restarts)}")
+        inbound = {m["wamid"]: m for m in lab.phones.get("inbound")} | lab.posted
+        verdict = judge(
+            Evidence(
+                inbound=list(inbound.values()),
+                accepted=lab.phones.get("accepted"),
+                statuses=lab.phones.get("statuses"),
+                witnesses=lab.witnesses,
+                excused=lab.excused,
+                unknown=unknown,
+            )
+        )
+        for note in lab.notes:
+            say(f"  {note}")
+        say(
+            f"window of §3.4 used: {verdict.windows}; in silence beside a person: {verdict.unanswered}; "
+            f"left to a person: {verdict.needs_human}"
+        )
+        problems += crowd.problems + verdict.problems + find_leaks(folder)
+    counts = {
+        "faults": len(chosen),
+        "in": verdict.received,
+        "lost": len(verdict.lost),
+        "doubled": len(verdict.doubled),
+        "disordered": len(verdict.disordered),
+        "bot_after_human": verdict.bot_after_human,
+        "chains_ok": verdict.chains_ok,
+    }
+    return Outcome(counts, problems)
+
+
+def choose(draw: random.Random, backend: str, rows: Sequence[str]) -> list[Fault]:
+    """The faults of this seed in their order: those that take long to settle first, else as drawn."""
+    chosen = [FAULTS[row] for row in rows] if rows else list(FAULTS.values())
+    chosen = [fault for fault in chosen if fault.only_with in ("", backend)]
+    draw.shuffle(chosen)
+    return sorted(chosen, key=lambda fault: not fault.early)
+
+
+def break_everything(lab: Lab, chosen: Sequence[Fault], say: Say) -> list[str]:
+    problems = []
+    for fault in chosen:
+        began = time.monotonic()
+        try:
+            fault.inject(lab)
+        except Unexpected as exc:
+            problems.append(f"{fault.row}: {exc}")
+        except Exception as exc:  # noqa: BLE001 - the outermost loop: the others still get their turn
+            problems.append(f"{fault.row}: {type(exc).__name__}: {exc}")
+        finally:
+            lab.mend()
+        failed = " FAILED: " + problems[-1] if problems and problems[-1].startswith(f"{fault.row}:") else ""
+        say(f"  {fault.row:4} {time.monotonic() - began:5.1f} s  {fault.title}{failed}")
+    return problems
+
+
+def drain(lab: Lab, seconds: float) -> bool:
+    """Wait until nothing waits any more, and stays so; whether it came to that."""
+    deadline = time.monotonic() + seconds
+    quiet = 0
+    while time.monotonic() < deadline:
+        with suppress(Unavailable, OSError, ProcessError):
+            quiet = quiet + 1 if nothing_is_due(lab.phones) else 0
+            if quiet >= QUIET_LOOKS:
+                return True
+        time.sleep(DRAIN_POLL_SECONDS)
+    return False
