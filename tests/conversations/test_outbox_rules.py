@@ -136,7 +136,7 @@ def header(**fields: Any) -> Conversation:
 
 
 OWNER_CHANGED = Settle(CANCELLED, event=EventType.SEND_FAILED, reason="owner_changed")
-LATER = Settle(QUEUED, due_at=NOW + 3 * MINUTE)  # as long as it has waited until now
+LATER = Settle(QUEUED, due_at=NOW + MINUTE)
 WINDOW_CLOSED = Settle(
     MessageState.FAILED,
     event=EventType.SEND_FAILED,
@@ -171,7 +171,7 @@ def test_a_claim_asks_who_owns_the_conversation_and_whether_it_is_open(
 def test_a_doubt_stays_a_doubt_when_it_must_not_be_sent_again() -> None:
     paused = may_claim(message(UNKNOWN), header(), now=NOW, bot_paused=True)
     closed = may_claim(message(UNKNOWN), header(last_user_at=NOW - 25 * HOUR), now=NOW, bot_paused=False)
-    assert paused == Settle(UNKNOWN, due_at=NOW + 3 * MINUTE)
+    assert paused == Settle(UNKNOWN, due_at=NOW + MINUTE)
     assert closed is not None
     assert closed.state == NEEDS_HUMAN
 
