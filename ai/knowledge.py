@@ -40,6 +40,14 @@ class Hours:
         local = now.astimezone(self.timezone)
         return local.weekday() in self.weekdays and self.opens <= local.time() < self.closes
 
+    def after(self, now: datetime, working: timedelta) -> datetime:
+        """When people will have worked that long, counted from `now`; in local time."""
+        at = now.astimezone(self.timezone) if self.is_open(now) else self.next_opening(now)
+        while (left := datetime.combine(at.date(), self.closes, self.timezone) - at) < working:
+            working -= left
+            at = self.next_opening(at)
+        return at + working
+
     def next_opening(self, now: datetime) -> datetime:
         """The first opening after `now`, in local time."""
         day = now.astimezone(self.timezone)

@@ -14,6 +14,7 @@ from .hearing import Heard
 from .intents import Intent, IntentQueue, Outcome
 from .models import Session
 from .plans import Turn, TurnPlan
+from .qualification import summarise_intent
 from .replies import Reply
 
 MISSES_MAX = 2  # product.md §2: after two answers that can't be understood, offer the human
@@ -33,12 +34,13 @@ class Dialogue:
 
     def __init__(self, turn: Turn, session: Session, heard: Heard, *, is_new: bool):
         self.turn, self.session, self.heard, self.is_new = turn, session, heard, is_new
-        self.queue = IntentQueue(session.intents)
+        self.queue = IntentQueue(session.intents, session.noted)
         self.understood = False  # something that was said had an effect
         self.wants_menu = False
         self.try_again = False  # the open question once more, from the start, where nothing else had an effect
         self.answered = 0  # answers taken from this turn
         self.picked: str | None = None  # the intent tapped in this turn
+        self.dropped = False  # the active one was, in this turn
 
     def run(self) -> TurnPlan:
         heard, asked = self.heard, self.session.asked
@@ -89,8 +91,6 @@ class Dialogue:
         self._add(intent, confidence=1.0, explicit=True)
         self.queue.pick(intent)
         self.picked = intent
-        if self.queue.find(intent) is None:
-            self.turn.lead.append(replies.ONE_AT_A_TIME)
         self.understood = True
 
     def _answer_next(self, *, yes: bool) -> None:
@@ -113,7 +113,7 @@ class Dialogue:
             return False
         if int(number) >= len(field.choices):
             return False
-        value = flows.read_answer(field, field.choices[int(number)]) or field.choices[int(number)]
+        value = flows.read_answer(field, field.choices[int(number)], self.heard.said_on) or field.choices[int(number)]
         self._keep(flow, {field.name: value})
         return True
 
@@ -123,6 +123,8 @@ class Dialogue:
         flow = self._active_flow()
         if re.match(_MENU, folded):
             self.wants_menu = True
+        elif re.match(_CANCEL, folded) and asked.get("next"):
+            self._answer_next(yes=False)
         elif re.match(_CANCEL, folded) and self.queue.open:
             self.turn.lead.append(replies.CANCELLED)
             self._cancel()
@@ -144,7 +146,10 @@ class Dialogue:
         collected = self.session.collected.setdefault(flow.intent.value, {})
         asked = self.session.asked
         field = flow.field(asked.get("field"))
-        if changed := flows.correction(flow, text, collected, asked.get("last")):
+        today = self.heard.said_on
+        if changed := flows.correction(
+            flow, text, collected, asked.get("last"), today=today, asked=asked.get("field")
+        ):
             self._keep(flow, changed)
             self.answered = 0
             self.turn.lead.append(replies.CORRECTED)
@@ -152,7 +157,8 @@ class Dialogue:
         free = field is not None and field.free
         aside = self._aside(free)
         switches = self._switches(free)
-        self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), answering=not aside and not switches))
+        answering = not aside and not switches
+        self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering))
         if aside:
             self.turn.lead.append(aside)
             self.understood = True
@@ -191,7 +197,8 @@ class Dialogue:
             urgent = reading.urgent and (len(wishes) == 1 or found.intent == Intent.PYLOTO_ENTREGA_REQUEST)
             self._add(found.intent.value, confidence=found.confidence, urgent=urgent)
         if during_flow:
-            if wishes and served == (self.queue.active or {}).get("intent"):
+            waits = any(entry["intent"] in {wish.intent for wish in wishes} for entry in self.queue.queued)
+            if waits and served == (self.queue.active or {}).get("intent"):
                 self.turn.lead.append(replies.NOTED_ALSO)
             return
         asides = {d.intent: d for d in detected if not _is_wish(d.intent)}
@@ -215,12 +222,17 @@ class Dialogue:
         ):
             self.turn.record(EventType.INTENT_ADDED, session_id=self.session.pk, intent=intent, explicit=explicit)
         entry = self.queue.find(intent)
-        if entry is None:
-            return
         self.understood = True
+        if entry is None:
+            self.turn.lead.append(replies.no_room(intent))
+            return
+        if self.queue.is_frozen(intent):
+            self.turn.lead.append(replies.already_noted(intent))
+            return
         if (flow := flows.find_flow(intent)) and not explicit:  # while it waits, what was said of it is kept
-            self._keep(flow, flows.absorb(flow, self.heard.text, self.session.collected.get(intent, {}), None))
-        if intent == Intent.PYLOTO_ENTREGA_REQUEST and entry["urgent"] and self.queue.active:
+            known = self.session.collected.get(intent, {})
+            self._keep(flow, flows.absorb(flow, self.heard.text, known, None, today=self.heard.said_on))
+        if intent == Intent.PYLOTO_ENTREGA_REQUEST and entry.get("urgent") and self.queue.active:
             self.queue.choose()  # a delivery now goes first, unless the other one was picked explicitly
 
     # --- what is collected --------------------------------------------------------------------------------------------
@@ -233,14 +245,17 @@ class Dialogue:
         if (flow := self._active_flow() or self._chosen_flow()) and self.heard.text:
             collected = self.session.collected.setdefault(flow.intent.value, {})
             asked = next((f.name for f in flow.fields if f.free), None) if answering else None
-            self._keep(flow, flows.absorb(flow, self.heard.text, collected, asked, answering=answering))
+            today = self.heard.said_on
+            self._keep(
+                flow, flows.absorb(flow, self.heard.text, collected, asked, today=today, answering=answering)
+            )
 
     def _chosen_flow(self) -> Flow | None:
         entry = self.queue.choose()
         return flows.find_flow(entry["intent"]) if entry else None
 
     def _keep(self, flow: Flow, taken: dict[str, str]) -> None:
-        if not taken:
+        if not taken or self.queue.is_frozen(flow.intent):
             return
         collected = self.session.collected.setdefault(flow.intent.value, {})
         collected |= taken
@@ -253,8 +268,8 @@ class Dialogue:
         """Urgency and who decides belong to the intent that is served; the role to the profile."""
         active, reading = self.queue.active, self.heard.reading
         if active:
-            active["urgent"] = active["urgent"] or reading.urgent
-            active["decision_maker"] = active["decision_maker"] or reading.decision_maker
+            told = {"urgent": reading.urgent, "decision_maker": reading.decision_maker}
+            active |= {name: True for name, holds in told.items() if holds}
         if role := flows.find_role(self.heard.text):
             self.turn.learn({"role": role.value})
 
@@ -269,6 +284,8 @@ class Dialogue:
             return self._ask_again()
         if self.session.asked.get("next") and not self.understood:
             return self._miss()
+        if self.dropped and self.queue.queued and not self.queue.active:
+            return self._ask_next()
         while entry := self.queue.active or self.queue.choose():
             self.turn.intent = entry["intent"]
             self._note_signals()
@@ -276,9 +293,10 @@ class Dialogue:
             if flow:
                 if self._start(flow):
                     return self._ask_field(flow)
-                self.queue.finish(Outcome.HANDOFF_HUMAN)
+                outcome = Outcome.HANDOFF_HUMAN
             else:
-                self.queue.finish(self._serve_at_once(Intent(entry["intent"])))
+                outcome = self._serve_at_once(Intent(entry["intent"]))
+            self.queue.finish(outcome, summary=summarise_intent(entry, self.session.collected))
             if self.queue.queued:
                 return self._ask_next()
         if self.queue.strongest_outcome():
@@ -288,7 +306,7 @@ class Dialogue:
     def _start(self, flow: Flow) -> bool:
         """Begin or go on with a flow; whether it has a question left."""
         entry = self.queue.active
-        if entry and not entry["opened"]:
+        if entry and not entry.get("opened"):
             entry["opened"] = True
             if self.is_new:
                 self.turn.lead.insert(0, replies.introduction())
@@ -368,8 +386,8 @@ class Dialogue:
         self.turn.lead.insert(0, replies.introduction())
         return self._ask({"menu": True}, replies.menu_after())
 
-    def _ask_again(self) -> TurnPlan:
-        """The open question once more, as it was; without one, the menu."""
+    def _ask_again(self, *, missed: bool = False) -> TurnPlan:
+        """The open question once more, as it was, or in other words after a miss; without one, the menu."""
         asked, flow = self.session.asked, self._active_flow()
         if asked.get("next") and self.queue.queued:
             return self._ask(
@@ -377,7 +395,8 @@ class Dialogue:
             )
         if flow and flow.field(asked.get("field")):
             field = self._next_field(flow)
-            return self._ask({"field": field.name, "misses": asked.get("misses", 0)}, replies.question(flow, field))
+            question = replies.question(flow, field, missed=missed)
+            return self._ask({"field": field.name, "misses": asked.get("misses", 0)}, question)
         return self._menu()
 
     def _miss(self) -> TurnPlan:
@@ -385,18 +404,25 @@ class Dialogue:
         asked = self.session.asked
         asked["misses"] = asked.get("misses", 0) + 1
         if asked["misses"] < MISSES_MAX:
-            self.turn.lead.append(replies.MISSED)
+            self.turn.lead.append(self._doubt() or replies.MISSED)
             misses = asked["misses"]
-            plan = self._ask_again()
+            plan = self._ask_again(missed=True)
             self.session.asked["misses"] = misses
             return plan
         open_question = {name: asked[name] for name in ("menu", "field", "next") if name in asked}
         return self._ask(open_question | {"misses": 0, "offered": True}, replies.offer_human())
 
+    def _doubt(self) -> str:
+        """What is said of an answer that can't be meant, such as a day that is past."""
+        flow = self._active_flow()
+        field = flow.field(self.session.asked.get("field")) if flow else None
+        return flows.doubt(field, self.heard.text, self.heard.said_on) if field else ""
+
     # --- the end ------------------------------------------------------------------------------------------------------
     def _cancel(self) -> None:
         """The active intent is dropped; what waits is asked about, else the menu is open again."""
         self.queue.decline_active()
+        self.dropped = True
         self.understood = True
 
     def _close(self) -> TurnPlan:

@@ -1,6 +1,6 @@
 """The vocabulary of a conversation and the queue of intents of a session. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -62,44 +62,45 @@ class IntentStatus(TextChoices):
 
 @dataclass
 class IntentQueue:
-    """The intents of one session, over the list that its document holds.
+    """The intents of one session, over the lists that its document holds. At most one entry is ACTIVE.
 
-    An entry is {"intent", "at", "confidence", "status", "explicit", "urgent", "decision_maker", "opened",
-    "outcome"}: what was collected for it stands elsewhere. At most one entry is ACTIVE.
+    An entry is light: {"intent", "at", "confidence", "status"}, and what is true of it: "explicit", "urgent",
+    "decision_maker", "opened". One that is DONE has its "outcome" and its "summary", and is frozen. What was collected
+    for an intent stands elsewhere. `noted` holds {"intent", "at", "confidence"} of wishes that found no room.
     """
 
     entries: list[dict[str, Any]]
+    noted: list[dict[str, Any]] = field(default_factory=list)
 
     def add_intent(
         self, intent: str, *, at: datetime, confidence: float, explicit: bool = False, urgent: bool = False
     ) -> bool:
         """Queue an intent that is not in the session yet; False where it is, or where the session is full.
 
-        One that is open already becomes explicit or urgent where it now is; one that is done opens again.
+        One that is open already becomes explicit or urgent where it now is. One that was answered or declined opens
+        again; one that waits for a person is frozen. A wish that finds no room is noted.
         """
+        marks = {name: True for name, holds in (("explicit", explicit), ("urgent", urgent)) if holds}
         if entry := self.find(intent):
-            entry["explicit"] = entry["explicit"] or explicit
-            entry["urgent"] = entry["urgent"] or urgent
-            entry["confidence"] = max(entry["confidence"], confidence)
+            if self.is_frozen(intent):
+                return False
+            entry |= marks | {"confidence": max(entry["confidence"], confidence)}
             if entry["status"] in (IntentStatus.DONE, IntentStatus.DECLINED):
                 entry["status"] = IntentStatus.QUEUED.value
             return False
+        wish = {"intent": str(intent), "at": at, "confidence": confidence}
         if len(self.entries) >= INTENTS_MAX and not self._drop_declined():
+            if not any(noted["intent"] == intent for noted in self.noted):
+                self.noted.append(wish)
             return False
-        self.entries.append(
-            {
-                "intent": str(intent),
-                "at": at,
-                "confidence": confidence,
-                "status": IntentStatus.QUEUED.value,
-                "explicit": explicit,
-                "urgent": urgent,
-                "decision_maker": False,
-                "opened": False,
-                "outcome": None,
-            }
-        )
+        self.noted[:] = [noted for noted in self.noted if noted["intent"] != intent]
+        self.entries.append(wish | {"status": IntentStatus.QUEUED.value} | marks)
         return True
+
+    def is_frozen(self, intent: str) -> bool:
+        """Whether it is done and waits for a person: nothing about it changes any more."""
+        entry = self.find(intent)
+        return bool(entry and entry["status"] == IntentStatus.DONE and entry.get("outcome") == Outcome.HANDOFF_HUMAN)
 
     def _drop_declined(self) -> bool:
         """Make room: an intent that the customer dropped gives its place up."""
@@ -141,7 +142,9 @@ class IntentQueue:
         if self.find(intent) is None:
             return
         for entry in self.entries:
-            entry["explicit"] = entry["intent"] == intent
+            entry.pop("explicit", None)
+            if entry["intent"] == intent:
+                entry["explicit"] = True
         self.activate(intent)
 
     def park(self) -> None:
@@ -149,9 +152,10 @@ class IntentQueue:
         for entry in self.open:
             entry["status"] = IntentStatus.QUEUED.value
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome, *, summary: str = "") -> None:
+        """The active one is done: its context is summed up and frozen."""
         if entry := self.active:
-            entry |= {"status": IntentStatus.DONE.value, "outcome": outcome.value}
+            entry |= {"status": IntentStatus.DONE.value, "outcome": outcome.value, "summary": summary}
 
     def decline_active(self) -> None:
         if entry := self.active:
@@ -163,14 +167,14 @@ class IntentQueue:
 
     def strongest_outcome(self) -> Outcome | None:
         """The strongest outcome that an intent of the session reached."""
-        reached = {entry["outcome"] for entry in self.entries}
+        reached = {entry.get("outcome") for entry in self.entries}
         return next((outcome for outcome in STRENGTH if outcome in reached), None)
 
 
 def _priority(entry: dict[str, Any]) -> tuple[int, int, datetime]:
     """(1) picked explicitly, the latest pick first, (2) urgent delivery, (3) commercial value, (4) named first."""
-    if entry["explicit"]:
+    if entry.get("explicit"):
         return 0, 0, entry["at"]
-    if entry["intent"] == Intent.PYLOTO_ENTREGA_REQUEST and entry["urgent"]:
+    if entry["intent"] == Intent.PYLOTO_ENTREGA_REQUEST and entry.get("urgent"):
         return 1, 0, entry["at"]
     return 2, value_rank(entry["intent"]), entry["at"]

@@ -7,7 +7,7 @@ from ai import knowledge
 
 from .flows import Field, Flow
 from .intents import Intent
-from .whatsapp.messages import INTERACTIVE_BODY_MAX, TEXT_MAX, Button, Row
+from .whatsapp.messages import BUTTONS_MAX, INTERACTIVE_BODY_MAX, TEXT_MAX, Button, Row
 
 HUMAN = "human"  # ids of buttons and rows: stable, since a tap on an old message returns them
 MENU = "menu"
@@ -69,7 +69,6 @@ MISSED = "Desculpe, não entendi bem. 😅"
 NOTED_FIRST = "Já anotei o que você contou."
 CORRECTED = "Certo, já corrigi aqui."
 NOTED_ALSO = "Anotei isso também; já chegamos lá."
-ONE_AT_A_TIME = "Vamos por partes, para não deixar nada para trás: primeiro termino o que já começamos."
 GREETED = "Oi! Estou aqui. 😊"
 NOT_OURS = "Com isso eu não consigo ajudar: por aqui cuido só dos assuntos da Pyloto."
 NOT_OURS_END = NOT_OURS + " Se precisar de sistemas, atendimento pelo WhatsApp ou entregas, é só chamar!"
@@ -129,11 +128,14 @@ def ask_openly() -> Reply:
     )
 
 
-def question(flow: Flow, field: Field) -> Reply:
-    buttons = tuple(
-        Button(f"{FIELD_PREFIX}{flow.intent}:{field.name}:{i}", title) for i, title in enumerate(field.choices)
-    )
-    return Reply(field.question, buttons=buttons)
+def question(flow: Flow, field: Field, *, missed: bool = False) -> Reply:
+    """The question of a field, with its choices as buttons, or as a list where they are many."""
+    text = field.again if missed and field.again else field.question
+    ids = [f"{FIELD_PREFIX}{flow.intent}:{field.name}:{i}" for i in range(len(field.choices))]
+    choices = zip(ids, field.choices, strict=True)
+    if len(field.choices) > BUTTONS_MAX:
+        return Reply(text, list_button=_MENU_BUTTON, rows=tuple(Row(row_id, title) for row_id, title in choices))
+    return Reply(text, buttons=tuple(Button(button_id, title) for button_id, title in choices))
 
 
 def offer_human() -> Reply:
@@ -148,6 +150,19 @@ def ask_next(intent: str) -> Reply:
         f"Você também falou sobre {INTENT_TITLES[Intent(intent)]}. Quer continuar com isso agora?",
         buttons=(Button(NEXT_YES, "Sim, continuar"), Button(NEXT_NO, "Agora não")),
     )
+
+
+def no_room(intent: str) -> str:
+    """To a fourth wish: a session serves three."""
+    return (
+        f"Vamos por partes, para não deixar nada para trás: deixei anotado que você também falou sobre {INTENT_TITLES[Intent(intent)]}, "
+        "e quando terminarmos é só me chamar para cuidar disso."
+    )
+
+
+def already_noted(intent: str) -> str:
+    """To a wish of which all is known already."""
+    return f"Sobre {INTENT_TITLES[Intent(intent)]} já está tudo anotado para a equipe."
 
 
 def route(desk: str) -> str:

@@ -32,7 +32,7 @@ def copy_of(session: Session) -> Session:
 def without_content(session: Session) -> Session:
     """A copy that holds nothing of what was said: ids, times and status only."""
     copied = copy_of(session)
-    copied.intents, copied.collected, copied.asked = [], {}, {}
+    copied.intents, copied.noted, copied.collected, copied.asked = [], [], {}, {}
     return copied
 
 

@@ -87,6 +87,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = DEBUG  # a try-out needs no collectstatic
+MEDIA_BUCKET = env.text("MEDIA_BUCKET")  # Cloud Storage, for the files of customers (encrypted); unset: as below
 EXPORTS_BUCKET = env.text("EXPORTS_BUCKET")  # Cloud Storage, for what leaves the database; unset: files in RUN_DIR
 STORAGES = {
     "exports": (
@@ -98,6 +99,23 @@ STORAGES = {
         else {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
             "OPTIONS": {"location": RUN_DIR / "exports", "file_permissions_mode": 0o600},
+        }
+    ),
+    "media": (
+        {
+            "BACKEND": "storages.backends.gcloud.GoogleCloudStorage",
+            "OPTIONS": {
+                "bucket_name": MEDIA_BUCKET,
+                "file_overwrite": False,
+                "default_acl": None,
+                "blob_chunk_size": 8 * 1024 * 1024,  # so much of a file is in memory; the library's own: 100 MB
+                "max_memory_size": 1024 * 1024,  # of a file that is read; more goes to the disk, encrypted
+            },
+        }
+        if MEDIA_BUCKET
+        else {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": RUN_DIR / "files", "file_permissions_mode": 0o600},
         }
     ),
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": RUN_DIR / "files"}},
@@ -210,6 +228,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "turns"
 CELERY_TASK_ROUTES = {
     "conversations.tasks.sweep": {"queue": "sweep"},
+    "conversations.tasks.fetch_media": {"queue": "media"},  # of its own: a slow download holds up no turn
     "audit.tasks.write_audit_checkpoint": {"queue": "checkpoints"},  # only its workers need AUDIT_SIGNING_KEY
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -223,6 +242,11 @@ CELERY_BEAT_SCHEDULE = {  # "expire_seconds" is the database scheduler's word; i
     },
     "session-timeouts": {
         "task": "conversations.tasks.check_session_timeouts",
+        "schedule": timedelta(minutes=5),
+        "options": {"expire_seconds": 300},
+    },
+    "left-conversations": {
+        "task": "conversations.tasks.put_back_left_conversations",
         "schedule": timedelta(minutes=5),
         "options": {"expire_seconds": 300},
     },
@@ -278,6 +302,8 @@ WHATSAPP_ACCESS_TOKEN = env.secret("WHATSAPP_ACCESS_TOKEN")
 WHATSAPP_PHONE_NUMBER_IDS = env.items("WHATSAPP_PHONE_NUMBER_IDS")  # the numbers that are ours
 WHATSAPP_GRAPH_URL = env.text("WHATSAPP_GRAPH_URL", "https://graph.facebook.com")
 WHATSAPP_GRAPH_VERSION = env.text("WHATSAPP_GRAPH_VERSION", "v26.0")
+# Exact names of the hosts that files of customers are fetched from, and that the token goes to.
+WHATSAPP_MEDIA_HOSTS = env.items("WHATSAPP_MEDIA_HOSTS", "lookaside.fbsbx.com")
 WHATSAPP_WEBHOOK_MAX_BYTES = 4 * 1024 * 1024  # Meta sends up to 3 MB
 ZERO_TRUST_MODE = env.flag("ZERO_TRUST_MODE", True)  # false skips the signature check; refused unless DEBUG
 if not ZERO_TRUST_MODE and not DEBUG:

@@ -34,6 +34,8 @@ NAMES = {  # keys of what was collected, of queued intents and of the lead
     **{field.name: field.label.lower() for flow in FLOWS.values() for field in flow.fields},
     **{name: label_of(UserProfile, name) for name in ("name", "city", "is_business", "business_name", "role")},
     "intent": "intenção", "at": "quando", "confidence": "confiança", "status": "situação", "explicit": "escolhida pelo cliente",
+    "urgent": "com urgência", "decision_maker": "fala com quem decide", "opened": "iniciada", "outcome": "desfecho",
+    "summary": "resumo",
 }  # fmt: skip
 
 WITHHELD = (

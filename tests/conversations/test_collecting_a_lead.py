@@ -40,7 +40,7 @@ def test_a_software_lead_is_collected_question_by_question() -> None:
         "features": "cadastro de produtos, alerta de validade e relatórios",
         "users": "10",
         "city": "Ponta Grossa/PR",
-        "deadline": "até março",
+        "deadline": "até março (03/2027)",
         "budget": "unknown",
     }
 
@@ -62,7 +62,7 @@ def test_several_messages_of_one_turn_answer_several_questions() -> None:
     talk.say("receber pedidos e avisar o cliente")
     talk.say("uns 10", "irati paraná", "pra março")
     collected = talk.collected(SOFTWARE)
-    assert (collected["users"], collected["city"], collected["deadline"]) == ("10", "Irati/PR", "pra março")
+    assert (collected["users"], collected["city"], collected["deadline"]) == ("10", "Irati/PR", "pra março (03/2027)")
 
 
 def test_what_the_profile_holds_is_not_asked() -> None:
@@ -91,10 +91,10 @@ def test_the_trail_names_the_fields_of_the_profile_that_changed_and_no_value() -
 def test_the_trail_names_a_new_qualification_as_the_bots_own() -> None:
     talk = Talk()
     talk.say("quero falar com uma pessoa")
-    assert talk.last.profile == {"qualification_level": "low"}
+    assert talk.last.profile == {"qualification_level": "low", "lead_score": 0}
     event = talk.last.events[-1]
     assert (event.event_type.value, event.actor) == ("PROFILE_UPDATED", "PYLOTO")
-    assert event.metadata == {"fields": ["qualification_level"]}
+    assert event.metadata == {"fields": ["lead_score", "qualification_level"]}
 
 
 def test_a_refused_answer_is_not_asked_again_but_counts_as_missing() -> None:
@@ -244,7 +244,7 @@ def test_every_commercial_flow_ends_with_a_human(wish: str, replies: list[str], 
     assert talk.handoff.routing == routing
     assert "unknown" not in str(talk.handoff.requirements)
     flow = FLOWS[talk.handoff.intent_primary]
-    assert talk.handoff.requirements[flow.intent.value].keys() == {field.name for field in flow.fields}
+    assert talk.handoff.requirements[flow.intent.value].keys() == {field.name for field in flow.fields if not field.completes}
 
 
 def complete(talk: Talk, *, deadline: str = "até março", client: str = "pessoa física") -> Handoff:
@@ -285,8 +285,8 @@ def test_the_handoff_holds_what_a_human_needs_and_no_phone() -> None:
         "business_name": "",
         "role": "",
     }
-    assert handoff.summary.splitlines()[:2] == ["Sistemas sob medida", "• Tipo de cliente: Pessoa física"]
-    assert handoff.deadline == "até março"
+    assert handoff.summary.splitlines()[:2] == ["Quer um sistema sob medida.", "• Tipo de cliente: Pessoa física"]
+    assert handoff.deadline == "até março (03/2027)"
     assert handoff.routing == "software"
     assert handoff.confidence == 0.93
     assert handoff.open_intents == [SOFTWARE]

@@ -107,7 +107,9 @@ def test_those_left_open_do_not_hide_the_others(
 ) -> None:
     """More than a page of them; here a page is one session."""
     find_expired = sessions.SessionStore.find_expired
-    monkeypatch.setattr(sessions.SessionStore, "find_expired", lambda self, now: find_expired(self, now, page=1))
+    monkeypatch.setattr(
+        sessions.SessionStore, "find_expired", lambda self, now, after: find_expired(self, now, page=1, after=after)
+    )
     busy, idle = customer, Customer(customer.store, Outside(), wa_id="5542999990002")
     busy.writes("oi").is_served()
     idle.writes("oi").is_served()
