@@ -7,7 +7,9 @@ web)
     exec granian --interface wsgi --host 0.0.0.0 --port "${PORT:-8000}" --workers "${WEB_WORKERS:-1}" \
         --blocking-threads "${WEB_THREADS:-8}" --log-config pyloto/observability/granian.json pyloto.wsgi:application
     ;;
-worker)
+worker | media)
+    # The files of customers are fetched by a worker of their own, so that a slow download holds up no answer.
+    [ "$1" = worker ] || WORKER_QUEUES="${WORKER_QUEUES:-media}"
     # On SIGTERM running turns get CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT, then go back to the queue.
     export REMAP_SIGTERM=SIGQUIT
     exec celery -A pyloto worker -Q "${WORKER_QUEUES:-turns,sweep,checkpoints}" -c "${WORKER_CONCURRENCY:-4}" \

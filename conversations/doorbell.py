@@ -1,7 +1,7 @@
 """Rings: telling the workers that a conversation has something to do. Best effort; the documents are the queue."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -46,6 +46,23 @@ class Doorbell:
             return all(
                 self._send("conversations.tasks.process_conversation", (user_key,), wait, deadline)
                 for user_key, wait in waits.items()
+            )
+        finally:
+            self._lock.release()
+
+    def ring_media(self, files: Sequence[tuple[str, str]]) -> bool:
+        """Ring for the files of these messages, (user_key, message_key) each; the sweeper sees to what is left out."""
+        if not files:
+            return True
+        deadline = time.monotonic() + BUDGET_SECONDS
+        if not self._lock.acquire(timeout=BUDGET_SECONDS):
+            return False
+        try:
+            if time.monotonic() < self._broken_until:
+                return False
+            return all(
+                self._send("conversations.tasks.fetch_media", file, timedelta(0), deadline)
+                for file in files[:FAN_OUT_ABOVE]
             )
         finally:
             self._lock.release()

@@ -1,6 +1,6 @@
 """The background jobs. Arguments are ids only; every job may run twice."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from celery import shared_task
@@ -10,11 +10,14 @@ from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 
 from .doorbell import doorbell
+from .services import media
+from .services.agents import put_back_left
 from .services.sessions import SessionManager
 from .services.sweep import find_still, oldest_due_seconds
 from .services.turns import process
 from .turn_lock import TurnLock
 from .whatsapp.client import create_client
+from .whatsapp.media import create_media_client
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +54,12 @@ def fan_out(user_keys: list[str]) -> None:
         process_conversation.delay(user_key)
 
 
+@shared_task(soft_time_limit=110, time_limit=115)  # below the two minutes after which an erasure looks once more
+def fetch_media(user_key: str, message_key: str) -> None:
+    """Fetch the file of one message."""
+    media.fetch(user_key=user_key, message_key=message_key, client=create_media_client(), now=timezone.now())
+
+
 @shared_task
 def sweep() -> str:
     """Ring for whatever stands still."""
@@ -62,12 +71,33 @@ def sweep() -> str:
     for user_key in find_still(now=now):
         process_conversation.delay(user_key)
         rung += 1
-    if rung:
-        log.info("sweep_rang", conversations=rung)
+    files = _sweep_media(now)
+    if rung or files:
+        log.info("sweep_rang", conversations=rung, files=files)
     return f"Rang for {rung} conversations"
 
 
+def _sweep_media(now: datetime) -> int:
+    rung, seconds = 0, media.oldest_due_seconds(now=now)
+    if seconds > STANDS_STILL_SECONDS:
+        alert("media_stands_still", seconds=seconds)
+    for user_key, message_key in media.find_due(now=now):
+        fetch_media.delay(user_key, message_key)
+        rung += 1
+    return rung
+
+
 @shared_task
-def check_session_timeouts() -> str:
-    closed = SessionManager().check_timeouts(now=timezone.now())
-    return f"Closed {len(closed)} sessions"
+def check_session_timeouts(after: list[str] | None = None) -> str:
+    """Close what is past its limits. Whatever takes long: a task of its own goes on behind it (`after`: time, path)."""
+    place = (datetime.fromisoformat(after[0]), after[1]) if after else None
+    looked = SessionManager().look_for_timeouts(now=timezone.now(), after=place)
+    if looked.stopped_at:
+        at, path = looked.stopped_at
+        check_session_timeouts.delay([at.isoformat(), path])
+    return f"Closed {len(looked.closed)} sessions"
+
+
+@shared_task
+def put_back_left_conversations() -> str:
+    return f"Put back {put_back_left(now=timezone.now())} conversations"

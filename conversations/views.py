@@ -76,5 +76,6 @@ class WhatsAppWebhook(APIView):
             return HttpResponse(status=503, headers={"Retry-After": "5"})
         note_statuses(receipt.statuses_seen)
         doorbell.ring(receipt.rings)
-        failpoint("ingest.after_enqueue")
+        doorbell.ring_media(receipt.files)
+        failpoint("ingest.after_enqueue", *receipt.rings)
         return HttpResponse(status=200)

@@ -15,7 +15,7 @@ from pyloto.processes import Runner
 
 HOST = "127.0.0.1"
 GRANIAN_LOG_CONFIG = Path(__file__).parent / "observability" / "granian.json"
-WORKER = "pyloto@localhost"
+WORKER, MEDIA_WORKER = "pyloto@localhost", "media@localhost"
 PING_SECONDS = 1.0
 
 
@@ -46,6 +46,7 @@ class Stack:
         if self.simulator_port:
             self._start_simulator()
         self._start_worker()
+        self._start_media_worker()
         self._start_beat()
         self.wait_until_ready()
 
@@ -62,6 +63,7 @@ class Stack:
 
     def wait_for_worker(self) -> None:
         self.runner.wait_until("worker", lambda: bool(app.control.ping([WORKER], timeout=PING_SECONDS)))
+        self.runner.wait_until("media", lambda: bool(app.control.ping([MEDIA_WORKER], timeout=PING_SECONDS)))
 
     def _start_web(self) -> None:
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(self.web_port)]
@@ -76,14 +78,21 @@ class Stack:
         self.runner.start("simulator", command)
 
     def _start_worker(self) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "pyloto", "worker", "-Q", "turns,sweep,checkpoints", "-c", "2"]
-        command += ["-n", WORKER, "--without-gossip", "--without-mingle", "-l", settings.LOG_LEVEL]
         # A warm shutdown lets the running turns end, within the time limit of a task.
-        self.runner.start("worker", command, grace_seconds=60)
+        self.runner.start("worker", _worker(WORKER, "turns,sweep,checkpoints", 2), grace_seconds=60)
+
+    def _start_media_worker(self) -> None:
+        """One of its own, so that slow downloads hold up no turn."""
+        self.runner.start("media", _worker(MEDIA_WORKER, "media", 1), grace_seconds=10)  # a download begins anew
 
     def _start_beat(self) -> None:
         command = [sys.executable, "-m", "celery", "-A", "pyloto", "beat", "--pidfile=", "-l", settings.LOG_LEVEL]
         self.runner.start("beat", command)
+
+
+def _worker(name: str, queues: str, processes: int) -> list[str]:
+    command = [sys.executable, "-m", "celery", "-A", "pyloto", "worker", "-Q", queues, "-c", str(processes)]
+    return [*command, "-n", name, "--without-gossip", "--without-mingle", "-l", settings.LOG_LEVEL]
 
 
 def child_environment(web_port: int, simulator_port: int | None = None) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pyloto.privacy.registry import ErasureStep, Phase, Subject
 from pyloto.privacy.removal import owned_step
 from pyloto.redis_client import get_redis
 
-from . import quarantine
+from . import media, quarantine
 
 conversations = ConversationStore()
 
@@ -86,6 +86,12 @@ def _count_quarantine(subject: Subject) -> int:
     return sum(1 for _ in quarantine.find_naming(subject)) + sum(1 for _ in quarantine.find_left_over(subject))
 
 
+def _erase_media(subject: Subject) -> int:
+    """Everything in the customer's folders, whichever message it is of. A message that a worker moves to somebody new has
+    its file fetched again."""
+    return sum(media.delete_folder(user_key) for user_key in subject.user_keys)
+
+
 class RedisUnavailable(TransientError):
     """Nobody knows what it holds."""
 
@@ -120,6 +126,13 @@ registry.register(
         _erase_quarantine,
         _count_quarantine,
         walk=quarantine.erase_page,
+    ),
+    ErasureStep(
+        "conversations.media",
+        "Imagens, áudios, vídeos e outros arquivos",
+        Phase.FILES,
+        _erase_media,
+        lambda subject: sum(len(media.files_of(user_key)) for user_key in subject.user_keys),
     ),
     ErasureStep(
         "conversations.messages",

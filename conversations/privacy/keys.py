@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from conversations.models import Message, Quarantined
-from conversations.stores import QUARANTINE_FOLDER, ConversationStore
+from conversations.stores import MEDIA_FILES, QUARANTINE_FOLDER, ConversationStore
 from profiles.identifiers import Sender
 from pyloto.documents import Query, Snapshot
 from pyloto.privacy import registry
@@ -33,6 +33,7 @@ registry.register(
     EncryptedField(Message.collection, "sender", group=True),
     EncryptedField(Message.collection, "provider_message_id", group=True),
     EncryptedField(Message.collection, "payload.raw", group=True),
+    MEDIA_FILES,
     EncryptedField(Quarantined.collection, "body", file="file", folder=QUARANTINE_FOLDER),
     IdentifierSource(Message.collection, _waiting, _sent_by, conversations.open_query),
 )

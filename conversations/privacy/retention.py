@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from conversations.models import Conversation, Handoff, Message, Quarantined, Session
+from conversations.services.media import delete_files
 from conversations.services.silence import erase_silent, find_silent
 from conversations.stores import QUARANTINE_PAGE, ConversationStore, HandoffStore
 from profiles.stores import IdentityStore, UserProfileStore
@@ -13,6 +14,8 @@ from pyloto.privacy import registry
 from pyloto.privacy.registry import Aged, Place, RetentionRule
 
 from . import quarantine
+
+RACES_MAX = 4  # with whoever else writes messages that old
 
 conversations = ConversationStore()
 profiles = UserProfileStore()
@@ -38,8 +41,23 @@ def _remove_messages(batch: Sequence[Aged]) -> int:
             with suppress(PreconditionFailed, NotFound):  # somebody writes: then it is another preview
                 change = Update(header.path, {"last_message_preview": ""}, last_update_time=header.update_time)
                 get_store().commit([change])
-    get_store().commit([Delete(path) for aged in batch for path in aged.paths])
+    _remove_with_files([path for aged in batch for path in aged.paths])
     return len(batch)
+
+
+def _remove_with_files(paths: Sequence[str]) -> None:
+    """Each message after its file. One that names another file by then, as keys are rotated, is looked at again."""
+    for tries_left in range(RACES_MAX - 1, -1, -1):
+        found = get_store().get_many(paths)
+        for snapshot in found.values():
+            delete_files(Message.from_snapshot(snapshot))
+        try:
+            get_store().commit([Delete(snapshot.path, snapshot.update_time) for snapshot in found.values()])
+        except PreconditionFailed:
+            if not tries_left:
+                raise
+        else:
+            return
 
 
 def _forget_strangers(user_keys: Sequence[str], batch: Sequence[Aged]) -> None:

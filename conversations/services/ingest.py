@@ -14,6 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from conversations.dedupe import DedupeStore, Reservation
+from conversations.media import MEDIA_TYPES, MediaStatus, first_state
 from conversations.models import Actor, Direction, Message, MessageState, Quarantined
 from conversations.stores import QUARANTINE_FOLDER, ConversationStore, QuarantineStore, due, write_results
 from conversations.whatsapp.signature import Undecodable, decode_delivery
@@ -58,6 +59,7 @@ class Receipt:
     unmatched: int = 0  # statuses of messages that are not here
     by_type: Counter[str] = field(default_factory=Counter)
     rings: dict[str, timedelta] = field(default_factory=dict)
+    files: list[tuple[str, str]] = field(default_factory=list)  # (user_key, message_key) of those to be fetched
     statuses_seen: dict[str, datetime] = field(default_factory=dict)  # {phone_number_id: newest time of Meta's}
 
 
@@ -82,7 +84,7 @@ def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime,
         with suppress(TransientError):  # the marks expire by themselves
             dedupe.release([key for key, state in states.items() if state is Reservation.NEW], token)
         raise
-    failpoint("ingest.after_commit")
+    failpoint("ingest.after_commit", *keys)
     new = [key for key in keys if key not in done]
     if new:
         dedupe.mark_many(new)
@@ -136,7 +138,7 @@ def store_items(
             create = _quarantined(item.raw, item.reason, received_at=received_at, correlation_id=correlation_id)
             writes[create.path] = create
             receipt.unreadable += 1
-    failpoint("ingest.before_commit")
+    failpoint("ingest.before_commit", *messages)
     for written in write_results(list(writes.values())) if writes else ():
         if written.path in owners:
             _count(receipt, *owners[written.path], created=written.created)
@@ -162,8 +164,17 @@ def _count(receipt: Receipt, user_key: str, message: InboundMessage, *, created:
     receipt.stored += 1
     if message.context.get("group"):
         return
+    if _media(message).get("status") == MediaStatus.PENDING:
+        receipt.files.append((user_key, provider_key(message.wamid)))
     wait = timedelta(0) if message.is_tap or message.echo else settings.TURN_QUIET_SECONDS
     receipt.rings[user_key] = min(wait, receipt.rings.get(user_key, wait))
+
+
+def _media(message: InboundMessage) -> dict[str, Any]:
+    """What is told of a file, and that it is to be fetched. What was said in a group is kept, and nothing more."""
+    if message.type not in MEDIA_TYPES or message.context.get("group"):
+        return message.media
+    return first_state(message.media)
 
 
 def _kind(item: InboundItem) -> str:
@@ -194,6 +205,7 @@ def _document(
     An echo is the owner's own message: a worker finds out whether it is a takeover. A group's message is only kept.
     """
     waits = not message.context.get("group")
+    media = _media(message)
     payload = dict(message.payload)
     if message.raw:
         payload["raw"] = encrypt(message.raw, path=path, field="payload.raw")
@@ -216,7 +228,8 @@ def _document(
         due=due(key, received_at + SWEEP_AFTER) if waits else None,
         status_at={"sent": message.timestamp} if message.echo else {},
         context=message.context,
-        media=message.media,
+        media=media,
+        media_due=due(key, received_at) if media.get("status") == MediaStatus.PENDING else None,
         correlation_id=correlation_id,
     )
     return document.to_document()

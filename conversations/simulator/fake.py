@@ -216,7 +216,9 @@ class FakeMeta:
             raise BadRequest(f"misbehave: mode is one of {', '.join(sorted(FAILURE_MODES))}")
         fetches = [dict(failure) for failure in changes.get("media_next", ())]
         if any(failure.get("mode") not in MEDIA_GRAPH_MODES | MEDIA_DOWNLOAD_MODES for failure in fetches):
-            raise BadRequest(f"misbehave: media_next knows {', '.join(sorted(MEDIA_GRAPH_MODES | MEDIA_DOWNLOAD_MODES))}")
+            raise BadRequest(
+                f"misbehave: media_next knows {', '.join(sorted(MEDIA_GRAPH_MODES | MEDIA_DOWNLOAD_MODES))}"
+            )
         with self._lock:
             for name, value in changes.items():
                 setattr(self.misbehaviour, name, value)

@@ -1,4 +1,4 @@
-"""Envelopes too large for a document: files of the default storage, brought under the newest key.
+"""Encrypted files, each named by a document: stored, and brought under the newest key.
 
 A file is never changed. A new one is written, the document is made to name it, the old one goes: killed in between,
 what the document names is there, and the other one is a leftover that a later run removes.
@@ -6,32 +6,58 @@ what the document names is there, and the other one is a leftover that a later r
 
 import os
 import secrets
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage, storages
 from django.utils import timezone
 
 from pyloto.documents import NotFound, PreconditionFailed, Snapshot, get_store
 
 from .fields import decrypt, encrypt
-from .registry import EncryptedField
+from .registry import EncryptedField, value_at
+from .streams import decrypt_stream, encrypt_stream
 
 LEFTOVER_AFTER = timedelta(minutes=15)  # a younger one may be about to be named by its document
 
 
-def read_envelope(name: str, *, length: int = -1) -> str:
-    """The envelope in a file, or its first characters. Raises `FileNotFoundError`."""
-    with default_storage.open(name) as file:
+def storage_of(entry: EncryptedField) -> Storage:
+    return storages[entry.storage]
+
+
+def save_stream(entry: EncryptedField, name: str, content: Iterable[bytes], *, path: str) -> str:
+    """Encrypt the content into a file of the entry's storage; return its name.
+
+    It is all there before anything is stored, so that who is killed, or refuses the content in its middle by an exception
+    of the iterable, leaves nothing. What lies on this machine's disk meanwhile is encrypted and has no name.
+    """
+    with tempfile.TemporaryFile() as draft:
+        encrypt_stream(content, draft, path=path, field=entry.field)
+        draft.seek(0)
+        stored = storage_of(entry).save(name, File(draft))
+    _bring_to_disk(storage_of(entry), stored)
+    return stored
+
+
+def read_stream(entry: EncryptedField, name: str, *, path: str) -> Iterator[bytes]:
+    """The content, piece by piece. Raises `FileNotFoundError`, and `DecryptionFailed` at the latest at the end."""
+    with storage_of(entry).open(name) as file:
+        yield from decrypt_stream(file, path=path, field=entry.field)
+
+
+def read_envelope(entry: EncryptedField, snapshot: Snapshot, *, length: int = -1) -> str:
+    """The envelope in the file that the document names, or its first characters. Raises `FileNotFoundError`."""
+    with storage_of(entry).open(value_at(snapshot.data, entry.file)) as file:
         return str(file.read(length).decode("ascii", "replace"))
 
 
 def has_changed(snapshot: Snapshot, entry: EncryptedField) -> bool:
     """Whether the document, by now, names another file than when it was read, or is gone."""
     found = get_store().get_many([snapshot.path]).get(snapshot.path)
-    return found is None or found.data.get(entry.file) != snapshot.data[entry.file]
+    return found is None or value_at(found.data, entry.file) != value_at(snapshot.data, entry.file)
 
 
 def rewrite(snapshot: Snapshot, entry: EncryptedField) -> bool:
@@ -39,51 +65,69 @@ def rewrite(snapshot: Snapshot, entry: EncryptedField) -> bool:
 
     Raises `DecryptionFailed`, `FileNotFoundError`, and `Unavailable` where it is not known which file the document names.
     """
-    old = snapshot.data[entry.file]
-    plain = decrypt(read_envelope(old), path=snapshot.path, field=entry.field)
-    envelope = encrypt(plain, path=snapshot.path, field=entry.field)
-    new = default_storage.save(
-        f"{entry.folder}/{snapshot.id}.{secrets.token_hex(8)}", ContentFile(envelope.encode("ascii"))
-    )
-    _bring_to_disk(new)
+    storage, old = storage_of(entry), value_at(snapshot.data, entry.file)
+    name = f"{old.partition('.')[0]}.{secrets.token_hex(8)}"
+    if entry.streamed:
+        new = save_stream(entry, name, read_stream(entry, old, path=snapshot.path), path=snapshot.path)
+    else:
+        plain = decrypt(read_envelope(entry, snapshot), path=snapshot.path, field=entry.field)
+        envelope = encrypt(plain, path=snapshot.path, field=entry.field)
+        new = storage.save(name, ContentFile(envelope.encode("ascii")))
+        _bring_to_disk(storage, new)
     try:
         get_store().update(snapshot.path, {entry.file: new}, last_update_time=snapshot.update_time)
     except (PreconditionFailed, NotFound):
-        default_storage.delete(new)
+        storage.delete(new)
         return False
-    default_storage.delete(old)
+    storage.delete(old)
     return True
 
 
 def remove_leftovers(entry: EncryptedField) -> int:
     """Delete the files of the folder that no document names, unless they are young; return how many."""
-    return sum(_remove_if_left_over(entry, name) for name in _files(entry.folder))
+    storage = storage_of(entry)
+    if not entry.parent:
+        return _remove_left_over(entry, storage, entry.folder, entry.collection)
+    return sum(
+        _remove_left_over(entry, storage, f"{entry.folder}/{above}", f"{entry.parent}/{above}/{entry.collection}")
+        for above in list_folder(storage, entry.folder)[0]
+    )
 
 
-def _remove_if_left_over(entry: EncryptedField, name: str) -> bool:
-    path = f"{entry.collection}/{name.partition('.')[0]}"
-    stored = f"{entry.folder}/{name}"
-    found = get_store().get_many([path]).get(path)
-    if found is not None and found.data.get(entry.file) == stored:
-        return False
-    with suppress(FileNotFoundError):  # another run was faster
-        if default_storage.get_modified_time(stored) > timezone.now() - LEFTOVER_AFTER:
-            return False
-    default_storage.delete(stored)
-    return True
+def _remove_left_over(entry: EncryptedField, storage: Storage, folder: str, collection: str) -> int:
+    """Those of one folder, whose documents are in one collection."""
+    names = list_folder(storage, folder)[1]
+    paths = {name: f"{collection}/{name.partition('.')[0]}" for name in names}
+    found = get_store().get_many(sorted(set(paths.values()))) if names else {}
+    removed = 0
+    for name, path in paths.items():
+        stored = f"{folder}/{name}"
+        if (path not in found or value_at(found[path].data, entry.file) != stored) and _is_old(storage, stored):
+            storage.delete(stored)
+            removed += 1
+    return removed
 
 
-def _files(folder: str) -> Iterable[str]:
+def _is_old(storage: Storage, stored: str) -> bool:
     try:
-        return default_storage.listdir(folder)[1]
+        return storage.get_modified_time(stored) <= timezone.now() - LEFTOVER_AFTER
+    except FileNotFoundError:  # another run was faster
+        return False
+
+
+def list_folder(storage: Storage, folder: str) -> tuple[list[str], list[str]]:
+    """The names of folders and files in a folder; none where there is no such folder."""
+    try:
+        folders, files = storage.listdir(folder)
     except FileNotFoundError:
-        return ()
+        return [], []
+    return sorted(folders), sorted(files)
 
 
-def _bring_to_disk(name: str) -> None:
+def _bring_to_disk(storage: Storage, name: str) -> None:
     """Before the only other copy goes. Other storages than files have done so when they answer."""
     with suppress(NotImplementedError):
-        descriptor = os.open(default_storage.path(name), os.O_RDONLY)
+        descriptor = os.open(storage.path(name), os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

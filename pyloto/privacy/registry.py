@@ -115,9 +115,10 @@ class RetentionRule:
 class EncryptedField:
     """A field that holds an envelope of `pyloto.privacy.fields`. `group`: the collection hangs below other documents.
 
-    `field` is the path of the field ("payload.raw") and what the envelope was bound to. `file` is the field with the name
-    of a file in `folder` of the default storage, "{folder}/{document id}" and what follows a dot: it holds the envelope
-    where the document has none.
+    `field` is the path of the field ("payload.raw") and what the envelope was bound to. `file` is the path of the field
+    with the name of a file in `folder` of a storage, "{folder}/{document id}" and what follows a dot: it holds the envelope
+    where the document has none. In a group `parent` names the collection above, and each of its documents has a folder of
+    its own: "{folder}/{id above}/{document id}". `streamed`: the file is one of `pyloto.privacy.streams`.
     """
 
     collection: str
@@ -125,6 +126,9 @@ class EncryptedField:
     group: bool = False
     file: str = ""
     folder: str = ""
+    storage: str = "default"
+    parent: str = ""
+    streamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,14 @@ def encrypted_fields() -> list[EncryptedField]:
 
 def identifier_sources() -> list[IdentifierSource]:
     return list(_identifiers.values())
+
+
+def value_at(data: Mapping[str, Any], field_path: str) -> Any:
+    """What stands in a document at the path of a field ("payload.raw"); None where nothing does."""
+    value: Any = data
+    for name in field_path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def register_conversations(find: ConversationFinder) -> None:

@@ -14,7 +14,7 @@ from pyloto.observability.alerts import alert
 
 from . import encrypted_files
 from .fields import DecryptionFailed, decrypt, encrypt, key_version, newest_key
-from .registry import EncryptedField, encrypted_fields
+from .registry import EncryptedField, encrypted_fields, value_at
 from .walk import Walk
 
 NAME = "rotate_keys"
@@ -125,10 +125,10 @@ class _Walk:
         """
         changes: dict[str, Any] = {}
         for entry in fields:
-            envelope = _value(snapshot.data, entry.field)
+            envelope = value_at(snapshot.data, entry.field)
             if envelope:
                 changes |= self._renewed(snapshot, entry, envelope, first)
-            elif first and entry.file and snapshot.data.get(entry.file):
+            elif first and entry.file and value_at(snapshot.data, entry.file):
                 self._rewrite_file(snapshot, entry)
         return Update(snapshot.path, changes, last_update_time=snapshot.update_time) if changes else None
 
@@ -148,7 +148,7 @@ class _Walk:
 
     def _rewrite_file(self, snapshot: Snapshot, entry: EncryptedField) -> None:
         try:
-            version = key_version(encrypted_files.read_envelope(snapshot.data[entry.file], length=16)) or 0
+            version = key_version(encrypted_files.read_envelope(entry, snapshot, length=16)) or 0
             if version != self.target and not self.dry_run:
                 rewritten = encrypted_files.rewrite(snapshot, entry)
                 self.counts["rewritten" if rewritten else "lost"] += 1
@@ -164,10 +164,3 @@ class _Walk:
         self.counts["unreadable"] += 1
         if len(self.unreadable_at) < PLACES_MAX:
             self.unreadable_at.append(f"{snapshot.path} {entry.field}")
-
-
-def _value(data: dict[str, Any], field_path: str) -> Any:
-    value: Any = data
-    for name in field_path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

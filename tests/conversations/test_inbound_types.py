@@ -32,7 +32,8 @@ INTERACTIVE = "interactive"
 
 
 def media(number: int, mime_type: str, **more: Any) -> dict[str, Any]:
-    return {"media": {"id": str(1284750912800000 + number), "mime_type": mime_type, "sha256": SHA, **more}}
+    told = {"id": str(1284750912800000 + number), "mime_type": mime_type, "sha256": SHA, **more}
+    return {"media": told | {"status": "PENDING", "tries": 0}}
 
 
 def payload(**fields: Any) -> dict[str, Any]:
