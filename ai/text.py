@@ -33,11 +33,11 @@ def normalise(text: str) -> str:
 def _mend(word: str) -> str:
     if word in _VOCABULARY:
         return word
-    close = [known for known in _VOCABULARY if known[0] == word[0] and _one_slip(word, known)]
+    close = [known for known in _VOCABULARY if known[0] == word[0] and one_slip(word, known)]
     return close[0] if len(close) == 1 else word
 
 
-def _one_slip(a: str, b: str) -> bool:
+def one_slip(a: str, b: str) -> bool:
     if abs(len(a) - len(b)) > 1:
         return False
     start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

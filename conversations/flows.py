@@ -4,8 +4,9 @@ Source of the fields, their order and which are critical: product.md §2.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from profiles.models import UserProfile
@@ -14,13 +15,20 @@ from . import answers
 from .answers import UNKNOWN, Finder, Reader
 from .intents import Intent
 
+AHEAD_WORDS_MAX = 6  # an answer to a question that was not asked yet is short
+TOLD_WORDS_MIN = 4  # or, where any sentence is an answer, a sentence
+LONG_WORDS_MIN = 12  # so long a message says more than a correction
+
 
 @dataclass(frozen=True)
 class Field:
     """One thing to find out. `find` sees it in any message; `read` takes a message as the answer to the question.
 
-    `free`: any sentence is an answer. `choices`: titles of buttons, at most three. `profile`: the field of the profile
-    that holds the same fact.
+    `free`: any sentence is an answer. `choices`: up to three are buttons, more a list; a tap names a choice by its place,
+    so new ones come last. `profile`: the field of the profile that holds the same fact. `called`: what customers call it,
+    as a pattern over plain text. `settle`: what was read, made final on the day it was said, or None where it can't be.
+    `again`: the question after an answer that was not understood; `doubt`: what is said of one that was not settled.
+    `completes`: the field whose answer may lack this one; it is asked while it does, and never of itself.
     """
 
     name: str
@@ -32,6 +40,13 @@ class Field:
     free: bool = False
     choices: tuple[str, ...] = ()
     profile: str = ""
+    called: str = ""
+    settle: Callable[[str, date], str | None] | None = None
+    again: str = ""
+    doubt: str = ""
+    completes: str = ""
+    lacks: Callable[[str], bool] = bool  # whether that answer lacks it
+    complete: Callable[[str, str], str] = "{}/{}".format  # that answer and this one, as one
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,9 @@ class Flow:
         return tuple(field for field in self.fields if field.critical)
 
     def next_field(self, collected: Mapping[str, str]) -> Field | None:
-        return next((field for field in self.fields if field.name not in collected), None)
+        return next(
+            (field for field in self.fields if field.name not in collected and _is_asked(field, collected)), None
+        )
 
     def missing_critical(self, collected: Mapping[str, str]) -> tuple[Field, ...]:
         return tuple(field for field in self.critical if collected.get(field.name, UNKNOWN) == UNKNOWN)
@@ -61,62 +78,215 @@ class Flow:
         return self.next_field(collected) is None
 
 
+def _is_asked(field: Field, collected: Mapping[str, str]) -> bool:
+    if not field.completes:
+        return True
+    answer = collected.get(field.completes, UNKNOWN)
+    return answer != UNKNOWN and field.lacks(answer)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
 def absorb(
-    flow: Flow, text: str, collected: Mapping[str, str], asked: str | None, *, answering: bool = True
+    flow: Flow, text: str, collected: Mapping[str, str], asked: str | None, *, today: date, answering: bool = True
 ) -> dict[str, str]:
     """The answers that a text holds: the one asked for and any other that can be recognised.
 
-    Lines are messages of one turn: where short answers are asked for, each line may answer the question after.
+    Lines are messages of one turn: each may answer the question after. So may what stands between commas, where short
+    answers are asked for. `today` is the day it was said, where the customer is.
     `answering=False`: the text is about something else (a question, another wish); only what stands out is taken.
     """
     field = flow.field(asked) if answering else None
     if field is None or field.free:
-        return _absorb_one(flow, text, collected, field)
+        return _absorb_one(flow, text, collected, field, today)
     taken: dict[str, str] = {}
-    for line in filter(str.strip, text.splitlines()):
-        taken |= _absorb_one(flow, line, {**collected, **taken}, field)
-        following = flow.next_field({**collected, **taken})
-        field = following if following and not following.free else None
+    lines = [line for line in text.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        known = {**collected, **taken}
+        if field is None or field.free:
+            rest = "\n".join(lines[number:])
+            told = len(rest.split()) >= TOLD_WORDS_MIN and "?" not in rest
+            return taken | _absorb_one(flow, rest, known, field if told else None, today)
+        ahead = number and taken and len(line.split()) > AHEAD_WORDS_MAX
+        taken |= _absorb_one(flow, line, known, None if ahead else field, today)
+        taken |= _absorb_list(flow, line, {**collected, **taken}, field, today)
+        field = flow.next_field({**collected, **taken})
     return taken
 
 
-def _absorb_one(flow: Flow, text: str, collected: Mapping[str, str], asked: Field | None) -> dict[str, str]:
+def _absorb_one(
+    flow: Flow, text: str, collected: Mapping[str, str], asked: Field | None, today: date
+) -> dict[str, str]:
+    open_question = asked is not None and asked.name not in collected
+    if (
+        asked
+        and open_question
+        and not asked.free
+        and len(text.split()) <= 2
+        and (value := read_answer(asked, text, today))
+    ):
+        return _named(asked, value, collected)
     taken: dict[str, str] = {}
     rest = text
     for field in flow.fields:
-        if field.find and field.name not in collected and (found := field.find(text if field.free else rest)):
-            taken[field.name] = found.value
+        if collected.get(field.name, UNKNOWN) != UNKNOWN or not field.find or (field == asked and not field.free):
+            continue
+        if (found := field.find(text if field.free else rest)) and (value := _settled(field, found.value, today)):
+            taken[field.name] = value
             if not field.free:
                 rest = f"{rest[: found.start]} {rest[found.end :]}"
-    if asked is None or asked.name in collected or asked.name in taken:
+    if asked is None or not open_question or asked.name in taken:
         return taken
-    value = read_answer(asked, text if asked.free else rest)
-    return taken | ({asked.name: value} if value else {})
+    value = read_answer(asked, text if asked.free else rest, today)
+    return taken | (_named(asked, value, collected) if value else {})
 
 
-def read_answer(field: Field, text: str) -> str | None:
-    for title in field.choices:
-        if answers.plain(title) == answers.plain(text).strip(" ."):
-            return UNKNOWN if answers.is_refusal(title) else title
-    if answers.is_refusal(text) and not (field.free and len(text.split()) > 6):
-        return UNKNOWN
-    return field.read(text)
-
-
-def correction(flow: Flow, text: str, collected: Mapping[str, str], last: str | None) -> dict[str, str]:
-    """What "na verdade são 15" changes: the answers recognised in it, else the one given last."""
-    match = re.search(
-        r"\b(na verdade|corrigindo|correcao|quer dizer|quis dizer|errei|digo|melhor,)\b[,:]?", answers.plain(text)
-    )
-    if not match:
+def _absorb_list(flow: Flow, line: str, collected: Mapping[str, str], asked: Field, today: date) -> dict[str, str]:
+    """The answers after the first of a list: "10, ponta grossa, março"."""
+    first, *others = re.split(r"[,;]|\s-\s", line)
+    if not others or read_answer(asked, first, today) != collected.get(asked.name):
         return {}
-    changed = absorb(flow, text[match.end() :], {}, None)
-    field = flow.field(last)
-    if not changed and field and not field.free and (value := field.read(text[match.end() :])):
-        changed = {field.name: value}
-    return {name: value for name, value in changed.items() if collected.get(name) not in (None, value)}
+    taken: dict[str, str] = {}
+    for part in others:
+        field = flow.next_field({**collected, **taken})
+        value = read_answer(field, part, today) if field and not field.free else None
+        if field is None or not value or value == UNKNOWN or len(part.split()) > AHEAD_WORDS_MAX:
+            break
+        taken |= _named(field, value, {**collected, **taken})
+    return taken
 
 
+def _named(field: Field, value: str, collected: Mapping[str, str]) -> dict[str, str]:
+    """The answer under its name; one that completes another is kept as a part of that one."""
+    if field.completes and value != UNKNOWN:
+        return {field.completes: field.complete(collected.get(field.completes, ""), value)}
+    return {field.name: value}
+
+
+def read_answer(field: Field, text: str, today: date) -> str | None:
+    """The text as the answer to the field's question: `unknown` where it is refused, None where it is no answer."""
+    if title := answers.chosen(text, field.choices):
+        return _settled(field, field.read(title) or title, today)
+    refused = answers.is_refusal(text)
+    if not field.free and (value := field.read(text)):
+        return _settled(field, value, today)
+    if refused and not (field.free and len(text.split()) > 6):
+        return UNKNOWN
+    return field.read(text) if field.free else None
+
+
+def _settled(field: Field, value: str, today: date) -> str | None:
+    return field.settle(value, today) if field.settle else value
+
+
+def doubt(field: Field, text: str, today: date) -> str:
+    """What is said of an answer that was understood and can't be meant: a day that is past; else empty."""
+    value = field.read(text) if field.settle and text else None
+    return field.doubt if value and _settled(field, value, today) is None else ""
+
+
+# --- corrections ------------------------------------------------------------------------------------------------------
+_CORRECTS = re.compile(
+    r"\b(?:na verdade|na real|corrig\w+|correcao|quer dizer|quis dizer|errei|erro meu|digo|digitei errado|escrevi errado|falei errado"
+    r"|me enganei|me confundi|enganei|ops|opa|ou melhor|pensando melhor|retificando|desculp\w+|perdao|foi mal)\b[\s,.:;!]*|^\s*\*\s*|\*\s*$"
+)
+_CHANGES = r"(?:mud\w+|troc\w+|alter\w+|corrig\w+|corrij\w+|atualiz\w+|coloc\w+|bot[ae]\w*|ajust\w+|poe|pode (?:mudar|trocar|colocar|por)|arrum\w+)"
+_DENIES = re.compile(r"\s*nao\s*(?:[,.!;]\s*|(?=(?:e|eh|sao|somos|era|eram)\b))(?:(?:e|eh|sao|somos|sou|era|eram)\s+)?")
+_NOT_THE_OLD = re.compile(
+    r"[\s,.;]+(?:e\s+)?nao\s+(?:(?:e|sao|em|de|os|as|o|a)\s+){0,2}[\w./]{1,20}(?:\s[\w./]{1,20})?[\s.!]*$"
+)
+
+
+def correction(
+    flow: Flow, text: str, collected: Mapping[str, str], last: str | None, *, today: date, asked: str | None = None
+) -> dict[str, str]:
+    """What "na verdade são 15", "não, 20" and "muda o prazo pra junho" change; and what else is told with it.
+
+    The answer that is named is changed, else the ones recognised in the text, else the one given last.
+    """
+    folded = answers.plain(text)
+    if named := _renamed(flow, text, folded, collected, asked, today):
+        return named
+    marker, denial = _CORRECTS.search(folded), _DENIES.match(folded)
+    said = folded if not (denial or marker) else ""
+    last_field = flow.field(last)
+    if marker:
+        said = f"{text[: marker.start()]} {text[marker.end() :]}"
+    elif denial:
+        said = text[denial.end() :]
+    elif cut := _NOT_THE_OLD.search(folded):  # "são 15, não 10"
+        said = text[: cut.start()]
+        if (
+            not last_field
+            or last_field.free
+            or _read_last(last_field, text[cut.start() :], today) != collected.get(last or "")
+        ):
+            return {}
+    else:
+        return {}
+    if not said.strip():
+        return {}
+    changed = _changed(absorb(flow, said, {}, None, today=today), collected) if marker else {}
+    if not changed and last_field and not last_field.free and len(said.split()) <= LONG_WORDS_MIN:
+        old = collected.get(last_field.name)
+        value = _read_last(last_field, said, today, other_than=old)
+        changed = {last_field.name: value} if value and old not in (None, value) else {}
+    if not changed:
+        return {}
+    told = absorb(flow, said, {**collected, **changed}, None, today=today)
+    field = flow.field(asked)
+    if field and field.free and field.name not in collected and len(said.split()) > LONG_WORDS_MIN:
+        told |= absorb(flow, said, collected, asked, today=today)
+    return {**told, **changed}
+
+
+def _changed(taken: Mapping[str, str], collected: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in taken.items() if collected.get(name) not in (None, value)}
+
+
+def _read_last(field: Field, text: str, today: date, *, other_than: str | None = None) -> str | None:
+    """The value that a text gives the field; of several ("não são 10, são 15") the last that is new."""
+    parts = [part for part in re.split(r"[,;]|\bsao\b|\bsão\b|\bmas\b", text) if part.strip()]
+    for part in (*reversed(parts), text):
+        value = read_answer(field, re.sub(r"^\s*(?:é|e|eh|não|nao)\s+", "", part, flags=re.IGNORECASE), today)
+        if value and value not in (UNKNOWN, other_than):
+            return value
+    return None
+
+
+def _renamed(
+    flow: Flow, text: str, folded: str, collected: Mapping[str, str], asked: str | None, today: date
+) -> dict[str, str]:
+    """The answers that a text changes by their name: "muda o prazo pra junho", "a cidade é Castro"."""
+    changed: dict[str, str] = {}
+    for field in flow.fields:
+        if not field.called or field.name not in collected:
+            continue
+        match = re.search(rf"\b(?:{field.called})\b", folded)
+        if not match:
+            continue
+        before, after = folded[max(0, match.start() - 60) : match.start()], folded[match.end() :]
+        asks = re.search(rf"\b{_CHANGES}\b[^.!?]{{0,40}}$", before) or _CORRECTS.search(before)
+        link = re.match(
+            r"\s*(?:[:=]|,)?\s*(?:(?:na verdade|agora|certo|certa|correto|correta|mesmo|nao e \w+,?)\s+){0,2}"
+            r"(?:(?:e|eh|sao|seria|fica|para|pra|pro|por|virou|mudou|vai ser|passou a ser|de)\b\s*){0,3}(?:pra|para)?\s*",
+            after,
+        )
+        linked = bool(link and link[0].strip())
+        if not asks and (field.free or not linked or asked == field.name or len(text.split()) > LONG_WORDS_MIN):
+            continue
+        rest = text[match.end() + (link.end() if link else 0) :]
+        value = _value_in(field, rest, today) or (_value_in(field, text[match.end() :], today) if linked else None)
+        if value and value != collected[field.name]:
+            changed[field.name] = value
+    return changed
+
+
+def _value_in(field: Field, text: str, today: date) -> str | None:
+    value = read_answer(field, text, today) if text.strip() else None
+    return None if value == UNKNOWN else value
+
+
+# --- the profile ------------------------------------------------------------------------------------------------------
 def from_profile(flow: Flow, profile: Mapping[str, Any]) -> dict[str, str]:
     """The answers that the profile holds already."""
     known: dict[str, str] = {}
@@ -155,7 +325,10 @@ _BUSINESS = (
     r"|startup)\b"
 )
 _find_client_type = answers.one_of(
-    (PERSON, r"\b(pessoa fisica|(pra|para) mim mesm[oa]|uso pessoal|projeto pessoal)\b"),
+    (
+        PERSON,
+        r"\bnao e (?:para |pra )?(?:uma )?empresa\b|\b(pessoa fisica|(pra|para) mim mesm[oa]|uso pessoal|projeto pessoal)\b",
+    ),
     (SELF_EMPLOYED, r"\b(autonom[oa]|mei|freelancer|freela|profissional liberal|por conta propria)\b"),
     (COMPANY, _BUSINESS),
 )
@@ -169,7 +342,7 @@ def _read_client_type(text: str) -> str | None:
         r"\b(empresa|loja|firma|negocio|comercio|industria|ong|associacao|prefeitura|igreja|cooperativa)\b", folded
     ):
         return COMPANY
-    return PERSON if re.search(r"\b(pessoal|mim|fisica|cpf|eu)\b", folded) else None
+    return PERSON if re.search(r"\b(pessoal|mim|fisica|cpf|pf|eu)\b", folded) else None
 
 
 def _find_problem(text: str) -> answers.Found | None:
@@ -204,35 +377,132 @@ find_role = answers.one_of(
     ("Direção", r"\bsou (o |a )?(diretora?|ceo|presidente)\b"),
     ("Gerência", r"\bsou (o |a )?(gerente|gestora?|coordenadora?|supervisora?)\b"),
 )
-_CITY = Field(
-    "city",
-    "Cidade",
-    "Em qual cidade e estado vocês estão?",
-    answers.read_city,
-    answers.find_city,
-    critical=True,
-    profile="city",
-)
 _NO_BUDGET = "Prefiro não dizer"
-_find_vehicle = answers.one_of(
-    ("Moto", r"\b(moto|motoca|motocicleta|motoneta|scooter|biz|cg)\b"),
-    ("Bicicleta", r"\b(bike|bicicleta|bici)\b"),
-    ("Carro", r"\b(carro|automovel|fiorino|kombi|van|utilitario|caminhonete)\b"),
+_WHERE = r"cidade|municipio|local|endereco"
+_WHEN = r"prazo|data|entrega do sistema|deadline"
+_HOW_MUCH = r"orcamento|valor|verba|investimento|budget"
+_WHICH_CITY = "Me diz só a cidade e o estado, por exemplo: Ponta Grossa, PR."
+
+
+def _place(question: str, *, critical: bool = False) -> tuple[Field, ...]:
+    """The city, and the state or the city once more where the answer lacks one."""
+    return (
+        Field("city", "Cidade", question, answers.read_city, answers.find_city, critical=critical, profile="city", called=_WHERE,
+              again=_WHICH_CITY),
+        Field("state", "Estado", "E em qual estado fica?", answers.read_state, completes="city",
+              lacks=answers.lacks_state, again="Qual é o estado? Pode ser só a sigla, como PR ou SC."),
+        Field("town", "Município", "E em qual cidade?", answers.read_city, completes="city", lacks=answers.lacks_town,
+              complete=answers.town_in, again="Qual é o nome da cidade?"),
+    )  # fmt: skip
+
+
+_VEHICLES = {
+    "Moto": r"moto\w*|motto|mto|scooter|biz|cg|titan|fan|bros|pop ?100|fazer|twister|cb ?\d{3}|nmax|pcx",
+    "Bicicleta": r"bike\w*|bicicleta\w*|bici|bicleta|magrela",
+    "Carro": r"carro\w*|automovel|uno|gol|palio|celta|onix|hb20|corsa|fiesta|ka|sandero|kwid|mobi|civic|corolla|voyage|prisma|sedan",
+    "Van ou utilitário": r"fiorino|kombi|van|utilitari\w+|caminhonete|camionete|caminhao|saveiro|strada|montana|furgao|doblo|kangoo",
+}
+_NO_VEHICLE = r"(?:(?:ainda|por enquanto) )?(?:nao (?:tenho|possuo)|nenhum\w*|sem)(?: (?:veiculo|nada|moto|carro|nenhum\w*|um|ainda|por enquanto|no momento))*(?: ainda)?"
+_CHANNELS = {
+    "WhatsApp": r"whats\w*|wats\w*|wathsapp|zap\w*|wpp|wapp",
+    "Instagram": r"insta\w*|direct|ig",
+    "Facebook": r"face\w*|messenger|fb",
+    "Telefone": r"telefon\w+|ligac\w+|ligam|fone|fixo|celular",
+    "E-mail": r"e-?mails?",
+    "Site": r"site|chat do site|formulario",
+    "Telegram": r"telegram",
+    "TikTok": r"tik ?tok",
+    "iFood": r"ifood|i-food",
+    "Presencial": r"presencial\w*|pessoalmente|balcao|(?:na|vem na|aqui na) loja|ao vivo|cara a cara",
+}
+_EVERY_CHANNEL = r"\b(?:todos|tudo|varios|diversos|de tudo)\b"
+_COMMON = (
+    "Telefone",
+    "E-mail",
+    "Site",
+    "Presencial",
+    "Carro",
+    "Bicicleta",
+    "Moto",
+    "Van ou utilitário",
+)  # no proper names
+
+
+def _mentioned(text: str, kinds: Mapping[str, str]) -> list[str]:
+    """The kinds that a text speaks of, without those it says there is none of."""
+    folded = re.sub(r"\b(?:nao (?:tenho|temos|uso|usamos)|sem)\s(?:\w+\s)?\w+", " ", answers.plain(text))
+    return [kind for kind, pattern in kinds.items() if re.search(rf"\b(?:{pattern})\b", folded)]
+
+
+def _listed(kinds: list[str]) -> str | None:
+    """ "WhatsApp, Instagram e telefone"."""
+    if not kinds:
+        return None
+    first, *others = kinds
+    others = [kind[0].lower() + kind[1:] if kind in _COMMON else kind for kind in others]
+    return " e ".join(filter(None, [", ".join([first, *others[:-1]]), *others[-1:]]))
+
+
+def _read_vehicle(text: str) -> str | None:
+    if vehicles := _listed(_mentioned(text, _VEHICLES)):
+        return vehicles
+    return "Ainda não tenho" if re.fullmatch(_NO_VEHICLE, answers.squeezed(text)) else None
+
+
+def _find_vehicle(text: str) -> answers.Found | None:
+    """ "tenho uma moto", "de bike": with a word that says whose it is, and not "quero comprar uma moto"."""
+    folded = answers.plain(text)
+    match = re.search(rf"\b(?:tenho|de|com|minha|meu|uma?|possuo)\s(?:{'|'.join(_VEHICLES.values())})\b", folded)
+    if not match or not (vehicles := _listed(_mentioned(text, _VEHICLES))):
+        return None
+    return answers.Found(vehicles, match.start(), match.end())
+
+
+def _read_channels(text: str) -> str | None:
+    if channels := _listed(_mentioned(text, _CHANNELS)):
+        return channels
+    return "Vários canais" if re.search(_EVERY_CHANNEL, answers.plain(text)) else answers.read_text(text)
+
+
+def _find_channels(text: str) -> answers.Found | None:
+    """ "atendemos por whats e insta": two of them at least; one alone is mostly what the wish is about."""
+    channels = _mentioned(text, _CHANNELS)
+    talk = re.search(r"\b(?:whats\w*|zap|wpp|insta\w*|direct)\b", answers.plain(text))
+    return answers.Found(str(_listed(channels)), *talk.span()) if talk and len(channels) > 1 else None
+
+
+_AVAILABLE = (
+    ("O dia todo", r"(?:o )?dia (?:todo|inteiro)|integral(?:mente)?|tempo integral|periodo integral"),
+    ("Só à noite", r"(?:so |somente |apenas )?(?:a |de |pela )?noite|noturno|noites"),
+    ("Fins de semana", r"(?:so |somente |nos |no |aos )?(?:fds|fi(?:ns|m) de semana|fina(?:is|l) de semana)"),
+    ("De manhã", r"(?:so |somente )?(?:de |pela |as )?manhas?|matutino"),
+    ("À tarde", r"(?:so |somente )?(?:a |de |pela )?tardes?|vespertino"),
+    ("Qualquer horário", r"(?:em )?qualquer (?:horario|hora|dia|momento)|tod[oa]s? (?:os |o )?dias?|24 ?h(?:oras)?|sempre|livre|total|disponibilidade total"),
+)  # fmt: skip
+_TIMES = (
+    r"\b(?:manha|tarde|noite|madrugada|segunda|terca|quarta|quinta|sexta|sab(?:ado)?s?|dom(?:ingo)?s?|seg|ter|qua|qui|sex|semana"
+    r"|fds|feriados?|dias?|hor\w+|hrs?|almoco|jantar|turno|integral|sempre|depois|folga\w*|escala|livre|combinar)\b|\d{1,2}\s?h\b|\bas \d"
 )
-_find_channels = answers.one_of(
-    (
-        "WhatsApp e Instagram",
-        r"\b(whats\w*|zap|wpp)\b.{0,40}\b(insta\w*|direct)\b|\b(insta\w*|direct)\b.{0,40}\b(whats\w*|zap|wpp)\b",
-    ),
-)
 
 
-def _reader(find: Finder) -> Reader:
-    def read(text: str) -> str | None:
-        found = find(text)
-        return found.value if found else None
+def _read_availability(text: str) -> str | None:
+    folded = answers.squeezed(text)
+    for title, pattern in _AVAILABLE:
+        if re.fullmatch(pattern, folded):
+            return title
+    if re.search(_TIMES, folded):
+        return answers.cleaned(text)[: answers.TEXT_MAX]
+    return answers.read_text(text) if len(folded.split()) >= TOLD_WORDS_MIN else None
 
-    return read
+
+_BUSINESSES = (
+    "Loja ou comércio", "Restaurante e delivery", "Clínica ou consultório", "Beleza e estética", "Serviços", "Escola ou cursos",
+    "Imobiliária", "Oficina e autopeças", "Indústria",
+)  # fmt: skip
+_SEGMENTS = (
+    "Lanches e refeições", "Mercado", "Farmácia", "Doces e padaria", "Roupas e calçados", "Flores e presentes", "Pet shop",
+    "Bebidas e gás", "Peças e ferramentas",
+)  # fmt: skip
 
 
 _FLOWS = (
@@ -242,18 +512,26 @@ _FLOWS = (
         "software",
         (
             Field("client_type", "Tipo de cliente", "É para uma empresa, para você como autônomo(a) ou pessoa física?",
-                  _read_client_type, _find_client_type, choices=(COMPANY, SELF_EMPLOYED, PERSON), profile="is_business"),
+                  _read_client_type, _find_client_type, choices=(COMPANY, SELF_EMPLOYED, PERSON), profile="is_business",
+                  called=r"tipo de cliente"),
             Field("problem", "Problema a resolver", "Me conta: que problema ou tarefa esse sistema precisa resolver?",
-                  answers.read_text, _find_problem, critical=True, free=True),
+                  answers.read_text, _find_problem, critical=True, free=True, called=r"problema|objetivo",
+                  again="O que você quer que o sistema resolva? Por exemplo: controlar o estoque, agendar horários, organizar os pedidos."),
             Field("features", "Funcionalidades", "E o que ele precisa fazer? Pode listar as principais funções, do seu jeito.",
-                  answers.read_text, _find_features, critical=True, free=True),
+                  answers.read_text, _find_features, critical=True, free=True, called=r"func(?:oes|ionalidades?)|recursos",
+                  again="Quais funções ele precisa ter? Por exemplo: cadastro de clientes, relatórios, aviso pelo WhatsApp."),
             Field("users", "Quantidade de usuários", "Quantas pessoas vão usar o sistema, mais ou menos?",
-                  answers.read_count, answers.find_people, critical=True),
-            _CITY,
+                  answers.read_count, answers.find_people, critical=True,
+                  called=r"(?:(?:numero|quantidade|total|qtd) de )?(?:usuarios?|pessoas|acessos)|quantidade",
+                  again="Quantas pessoas, mais ou menos? Pode ser só um número, como 5 ou 10 a 20."),
+            *_place("Em qual cidade e estado vocês estão?", critical=True),
             Field("deadline", "Prazo", "Para quando você precisa disso?", answers.read_deadline, answers.find_deadline,
-                  critical=True, choices=("O quanto antes", "Em até 3 meses", "Sem pressa")),
+                  critical=True, choices=("O quanto antes", "Em até 3 meses", "Sem pressa"), called=_WHEN, settle=answers.settled,
+                  again="Para quando seria? Por exemplo: até março, em 3 meses, sem pressa.",
+                  doubt="Essa data já passou ou não existe no calendário. 🤔"),
             Field("budget", "Orçamento", "Por último: você já tem um orçamento em mente? Se preferir não dizer, tudo bem.",
-                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,)),
+                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH,
+                  again="Qual seria o valor, mais ou menos? Por exemplo: até 5 mil. Se preferir não dizer, tudo bem."),
         ),
     ),
     Flow(
@@ -261,16 +539,23 @@ _FLOWS = (
         "Ótima escolha: com o Pyloto, o seu atendimento responde a qualquer hora. Vou fazer algumas perguntas rápidas.",
         "saas",
         (
-            Field("business_type", "Tipo de negócio", "Qual é o ramo do seu negócio?", answers.read_text, critical=True, free=True),
-            Field("channels", "Canais", "Por quais canais seus clientes falam com vocês hoje?", answers.read_text, _find_channels,
-                  critical=True, free=True, choices=("WhatsApp", "WhatsApp e Instagram", "Vários canais")),
+            Field("business_type", "Tipo de negócio", "Qual é o ramo do seu negócio? Escolha na lista ou escreva.", answers.read_thing,
+                  critical=True, free=True, choices=_BUSINESSES, called=r"ramo|tipo de negocio|segmento"),
+            Field("channels", "Canais", "Por quais canais seus clientes falam com vocês hoje? Escolha na lista ou escreva.",
+                  _read_channels, _find_channels, critical=True, called=r"canais|canal",
+                  choices=("WhatsApp", "WhatsApp e Instagram", "Vários canais", "Instagram", "Facebook", "Telefone", "E-mail", "Site",
+                           "Presencial")),
             Field("volume", "Volume de conversas", "Quantas conversas vocês atendem por dia ou por mês, mais ou menos?",
-                  answers.read_per_month, answers.find_per_month, critical=True),
+                  answers.read_per_month, answers.find_per_month, critical=True,
+                  called=r"(?:(?:numero|quantidade|volume|total|qtd) de )?(?:conversas|mensagens|atendimentos)|volume",
+                  again="Quantas, mais ou menos? Por exemplo: 30 por dia, 500 por mês."),
             Field("pain", "Principal dificuldade", "O que mais atrapalha o atendimento de vocês hoje?", answers.read_text,
-                  critical=True, free=True),
-            Field("goal", "Objetivo", "E o que você gostaria de alcançar com o Pyloto?", answers.read_text, critical=True, free=True),
+                  critical=True, free=True, called=r"dificuldade|problema"),
+            Field("goal", "Objetivo", "E o que você gostaria de alcançar com o Pyloto?", answers.read_text, critical=True, free=True,
+                  called=r"objetivo|meta"),
             Field("budget", "Orçamento mensal", "Por último: já tem um orçamento mensal em mente? Se preferir não dizer, tudo bem.",
-                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,)),
+                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH,
+                  again="Qual seria o valor por mês, mais ou menos? Por exemplo: até 300 reais. Se preferir não dizer, tudo bem."),
         ),
     ),
     Flow(
@@ -278,12 +563,15 @@ _FLOWS = (
         "Que legal que você quer entregar com a gente! São poucas perguntas.",
         "drivers",
         (
-            Field("name", "Nome", "Qual é o seu nome completo?", answers.read_name, profile="name"),
-            Field("city", "Cidade", "Em qual cidade você quer fazer entregas?", answers.read_city, answers.find_city, profile="city"),
-            Field("vehicle", "Veículo", "Com qual veículo você vai trabalhar?", _reader(_find_vehicle), _find_vehicle,
-                  choices=("Moto", "Bicicleta", "Carro")),
-            Field("availability", "Disponibilidade", "Em quais dias e horários você pode trabalhar?", answers.read_text, free=True,
-                  choices=("O dia todo", "Só à noite", "Fins de semana")),
+            Field("name", "Nome", "Qual é o seu nome completo?", answers.read_name, profile="name", called=r"(?:meu )?nome",
+                  again="Como você se chama? Pode ser só o nome e o sobrenome."),
+            *_place("Em qual cidade você quer fazer entregas?"),
+            Field("vehicle", "Veículo", "Com qual veículo você vai trabalhar?", _read_vehicle, _find_vehicle,
+                  choices=("Moto", "Bicicleta", "Carro", "Van ou utilitário", "Ainda não tenho"), called=r"veiculo"),
+            Field("availability", "Disponibilidade", "Em quais dias e horários você pode trabalhar? Escolha na lista ou escreva.",
+                  _read_availability, free=True, called=r"disponibilidade|horarios?|dias",
+                  choices=("O dia todo", "Só à noite", "Fins de semana", "De manhã", "À tarde", "Qualquer horário"),
+                  again="Quando você pode trabalhar? Por exemplo: de segunda a sexta, à noite."),
         ),
     ),
     Flow(
@@ -291,11 +579,15 @@ _FLOWS = (
         "Que bom! Vamos ver como a gente pode cuidar das suas entregas. São poucas perguntas.",
         "merchants",
         (
-            Field("company", "Empresa", "Qual é o nome da sua empresa?", answers.read_name, profile="business_name"),
-            Field("city", "Cidade", "Em qual cidade ela fica?", answers.read_city, answers.find_city, profile="city"),
-            Field("segment", "Segmento", "O que vocês vendem?", answers.read_text, free=True),
+            Field("company", "Empresa", "Qual é o nome da sua empresa?", answers.read_company, profile="business_name",
+                  called=r"nome(?: da (?:empresa|loja))?|empresa", again="Como a empresa se chama? Pode ser o nome da fachada."),
+            *_place("Em qual cidade ela fica?"),
+            Field("segment", "Segmento", "O que vocês vendem? Escolha na lista ou escreva.", answers.read_thing, free=True,
+                  choices=_SEGMENTS, called=r"segmento|ramo"),
             Field("deliveries", "Entregas por mês", "Quantas entregas vocês fazem por mês, mais ou menos?",
-                  answers.read_per_month, answers.find_per_month),
+                  answers.read_per_month, answers.find_per_month,
+                  called=r"(?:(?:numero|quantidade|volume|total|qtd) de )?entregas|volume|quantidade",
+                  again="Quantas, mais ou menos? Por exemplo: 200 por mês, 10 por dia."),
         ),
     ),
 )  # fmt: skip

@@ -29,6 +29,7 @@ class Heard:
     stale: bool  # all of them are
     first_at: datetime
     last_at: datetime
+    said_on: date  # the day on which the last of it was written, in São Paulo
     answerable_from: datetime  # when the customer's time to answer begins: long after `last_at` if we let them wait
 
     @property
@@ -65,5 +66,6 @@ def hear(messages: Sequence[Message], classification: AIResponse | None, now: da
         stale=all(late),
         first_at=min(message.received_at for message in messages),
         last_at=last_at,
+        said_on=timezone.localdate(max(min(message.timestamp, message.received_at) for message in messages)),
         answerable_from=now if now - last_at > LATE_AFTER else last_at,
     )

@@ -1,0 +1,72 @@
+"""How much: a budget in the customer's words, total or per month. Pure."""
+
+import re
+
+from .deadlines import find_deadline
+from .numbers import PEOPLE
+from .words import NO_COUNT, SHORT_MAX, UNKNOWN, Found, blank, cleaned, plain, squeezed
+from .yes_no import is_no, is_refusal
+
+_NUMBER = (
+    r"(?:\d{1,3}(?:\.\d{3}){1,3}|\d{1,9})(?:,\d{1,2})?(?:\s{0,2}(?:mil|milhoes|milhao|mi|k)\b)?"
+    r"|(?:(?:um|uma|dois|duas|tres|quatro|cinco|seis|sete|oito|nove|dez|onze|doze|quinze|vinte|trinta|quarenta|cinquenta|sessenta"
+    r"|setenta|oitenta|noventa|cem|cento|duzentos|trezentos|quatrocentos|quinhentos|seiscentos|setecentos|oitocentos|novecentos|mil"
+    r"|milhao|milhoes)\b(?:\s(?:e\s)?)?){1,6}"
+)
+_LEAD = r"(?:\b(?:ate|entre|de|uns|umas|em torno de|cerca de|por volta de|no maximo|no minimo|mais de|menos de|aproximadamente|a partir de)\s+){0,3}"
+_AND = rf"(?:\s{{0,2}}(?:a|e|ate|ou|-)\s{{0,2}}(?:r?\$\s{{0,2}})?(?:{_NUMBER}))?"
+_TAIL = r"(?:\s{0,2}(?:(?:de )?reais|real|contos?|pilas?))?(?:\s{0,2}(?:por mes|ao mes|/\s?mes|mensais|mensal|no mes|por ano|no total|total|por semana))?"
+_SURE = re.compile(
+    rf"{_LEAD}(?:r\$\s{{0,3}}(?:{_NUMBER}){_AND}{_TAIL}|(?<![\d.,])(?:{_NUMBER}){_AND}\s{{0,2}}(?:(?:de )?reais|contos?|pilas?)\b{_TAIL})"
+)
+_ANY = re.compile(rf"{_LEAD}(?<![\w.,])(?:{_NUMBER}){_AND}{_TAIL}(?!\w)")
+_VAGUE = re.compile(
+    r"\b(?:barat\w+|pouc[oa]s?|baixo|apertad\w+|em conta|minimo possivel|limitad\w+|sem limite|nao (?:e )?muito|o que for preciso)\b"
+)
+_FIRST_YOURS = re.compile(
+    r"\b(?:(?:quero|preciso|gostaria|aguard\w+|esper\w+|faz\w*|mand\w+|pass\w+|envi\w+|me (?:pass\w+|diz\w*|fal\w+|mand\w+))\b.{0,25}"
+    r"\b(?:orcamento|proposta|preco|valor(?:es)?|quanto)\b|(?:voces|vcs) (?:que|e que|quem)\b.{0,20}\b(?:diz\w*|fal\w+|pass\w+|sab\w+)"
+    r"|depende (?:do|da|de)|conforme|primeiro o preco|(?:a|de) acordo com)"
+)
+
+
+def find_money(text: str) -> Found | None:
+    """An amount of money that says so: "R$ 5.000", "uns 300 conto"."""
+    match = _SURE.search(plain(text))
+    return _found(text, match) if match else None
+
+
+def _found(text: str, match: re.Match[str]) -> Found:
+    return Found(cleaned(text[match.start() : match.end()])[:SHORT_MAX], match.start(), match.end())
+
+
+def read_money(text: str) -> str | None:
+    """The budget in the customer's words: "sim, uns 8 mil" → "uns 8 mil"; `unknown` where they want a price first."""
+    if found := find_money(text):
+        return found.value
+    folded = blank(NO_COUNT, plain(text))
+    if find_deadline(text) is None and not re.search(rf"\d\s+(?:\w{{1,20}}\s+)?{PEOPLE}\b", folded):
+        for match in _ANY.finditer(folded):
+            if not re.fullmatch(r"\s*(?:um|uma|0)\s*", match[0]) and not _counts_something(folded, match.end()):
+                return _found(text, match).value
+    if _FIRST_YOURS.search(folded) and "?" not in text:
+        return UNKNOWN
+    if _VAGUE.search(folded) and len(text.split()) <= 12:
+        return cleaned(text)[:SHORT_MAX]
+    if (
+        is_no(text)
+        or is_refusal(text)
+        or re.fullmatch(r"(?:nao (?:tenho|temos)|nenhum\w*|nada)(?: \w+){0,2}", squeezed(text))
+    ):
+        return UNKNOWN
+    return None
+
+
+def _counts_something(folded: str, end: int) -> bool:
+    """Whether what follows a bare number says that it counts something else: "3 lojas", "em 3 meses"."""
+    return bool(
+        re.match(
+            r"\s+(?:lojas?|filia\w+|unidades?|meses|mes|dias?|semanas?|anos?|horas?|telas?|pergunta\w*|duvida\w*|salarios?|coisas?|parcelas?|vezes)\b",
+            folded[end : end + 30],
+        )
+    )

@@ -1,0 +1,106 @@
+"""What a person or a company is called, and free answers. Pure."""
+
+import re
+
+from .places import find_city
+from .words import BLANK, CONTACTS, NO_COUNT, SHORT_MAX, TEXT_MAX, blank, cleaned, is_chat, plain
+from .yes_no import is_refusal
+
+NAME_WORDS_MAX = 8
+_LOWER = {"de", "da", "do", "dos", "das", "e"}
+_LEAD = re.compile(
+    r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|pode me chamar d[eo]|(?:o )?meu nome(?: completo)?|meu nome e|sou|aqui"
+    r"|o nome(?: dela| completo)?|nome(?: da (?:empresa|loja)| completo| fantasia)?|(?:a |minha |nossa )?(?:empresa|loja|mercado|padaria|pizzaria|farmacia)(?= se chama| chama| e |:)|se chama|chama|chamo"
+    r"|e chamad[oa]|a|o|da|do)(?:\s*[:,-]\s*|\s+))+"
+)
+# What no name holds: verbs and things of a sentence.
+_SENTENCE = (
+    r"\b(?:quer\w*|precis\w*|tenho|temos|trabalh\w+|faz\w*|faco|gostaria|falei|disse|pag\w+|cust\w+|pre[cç]o|valor|dizer|informar|nome"
+    r"|entregas?|ainda|nao|porque|por que|para que|pra que|vou|posso|pode|moto|sistema|site|chamo|meu|minha|voces|vcs|anos|tudo|bem"
+    r"|obrigad[oa]|sera|serve|isso|nada|algum\w*|ajud\w+|humano|atendente|falar|cadastr\w+|ja|favor|agora|depois|amanha|hoje)\b"
+)
+_SENTENCE_OF_COMPANY = (
+    r"\b(?:quer[oe]\w*|precis\w*|tenho|temos|faco|gostaria|falei|disse|pagam|custa|dizer|informar|ainda|nao|porque|por que|para que"
+    r"|pra que|vou|posso|voces|vcs|obrigad[oa]|entregas para|nome|ja|algum\w*)\b"
+)
+
+
+def read_name(text: str) -> str | None:
+    """The name of a person: "me chamo ana souza" → "Ana Souza"."""
+    name = _named(text)
+    if (
+        name is None
+        or re.search(r"\d", name)
+        or re.search(_SENTENCE, plain(name))
+        or len(name.split()) > NAME_WORDS_MAX
+    ):
+        return None
+    return _titled(name) if name.islower() or name.isupper() else name
+
+
+def _titled(name: str) -> str:
+    return " ".join(_capital(word, i) for i, word in enumerate(name.lower().split()))
+
+
+def _capital(word: str, place: int) -> str:
+    if place and word in _LOWER:
+        return word
+    if word.startswith("d'") and len(word) > 2:
+        return f"d'{word[2:].capitalize()}"
+    return "-".join(part.capitalize() for part in word.split("-"))
+
+
+def read_company(text: str) -> str | None:
+    """The name of a company, as its owner writes it: "minha loja chama Doce Mel" → "Doce Mel"."""
+    name = _named(text)
+    if name is None or re.search(_SENTENCE_OF_COMPANY, plain(name)):
+        return None
+    return _titled(name) if name.islower() else name
+
+
+def _named(text: str) -> str | None:
+    """What is left of an answer without "me chamo", emoji, the city and the rest of the sentence."""
+    if "?" in text or is_refusal(text):
+        return None
+    raw = cleaned(re.sub(r"[^\w\s.,:;&'’/@+()ºª°!-]", " ", text)).strip(" .!,;:")
+    folded = plain(raw)
+    if BLANK in blank(CONTACTS, folded) or len(raw) > 2 * SHORT_MAX:
+        return None
+    lead = _LEAD.match(folded)
+    start = lead.end() if lead else 0
+    name = re.split(r"\s*[,;!]\s*|\s+-\s+|\.\s", raw[start:], maxsplit=1)[0].strip(" .!,;:-()")
+    if (place := find_city(name)) and (place.start == 0 or place.end >= len(name)) and "/" in name:
+        name = name[: place.start].strip(" ,-")
+    name = re.sub(r"\s+(?:de|em|aqui de|aqui em)$", "", name)
+    folded = plain(name)
+    if (
+        not 2 <= len(name) <= SHORT_MAX
+        or len(name.split()) > NAME_WORDS_MAX
+        or not re.search(r"[a-z]{2}", folded)
+        or is_chat(folded)
+    ):
+        return None
+    return name
+
+
+# --- free text --------------------------------------------------------------------------------------------------------
+def read_text(text: str) -> str | None:
+    """A sentence in the customer's words: at least two words, or a long one."""
+    return _free(text, letters_min=5)
+
+
+def read_thing(text: str) -> str | None:
+    """What is sold or done, where a short word is one too: "pão", "TI"."""
+    return _free(text, letters_min=2)
+
+
+def _free(text: str, *, letters_min: int) -> str | None:
+    line = cleaned(text)
+    said = blank(NO_COUNT, plain(line)).replace(BLANK, " ")
+    words = re.findall(r"[a-z]+", said)
+    letters = sum(map(len, words))
+    if letters < min(4, letters_min) or (len(words) < 2 and letters < letters_min):
+        return None
+    if not any(re.search(r"[aeiou]", word) for word in words):
+        return None  # "xyz", "kkkk"
+    return None if len(words) <= 3 and is_chat(said) else line[:TEXT_MAX]

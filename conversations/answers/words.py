@@ -1,0 +1,109 @@
+"""What every reader of answers is made of. Pure.
+
+A finder looks for its kind of answer anywhere in a text and gives back a `Found` with its place in it; a reader takes
+the whole text as the answer to its question, or gives None.
+
+Anybody may write anything, so the time taken must grow with the length of the text and no faster: what is open-ended in
+a pattern either has a bound or can begin in one place only of a run.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+UNKNOWN = "unknown"  # asked, and the customer can't or won't say: not asked again
+TEXT_MAX = 1000  # characters kept of a free answer
+SHORT_MAX = 120
+
+
+class Found(NamedTuple):
+    value: str
+    start: int
+    end: int
+
+
+Finder = Callable[[str], Found | None]
+Reader = Callable[[str], str | None]
+
+
+def plain(text: str) -> str:
+    """Lower case without accents, character by character: places in it are places in `text`."""
+    return "".join((unicodedata.normalize("NFKD", c)[0].lower() + " ")[0] for c in text)
+
+
+def squeezed(text: str) -> str:
+    """Plain, without emoji and punctuation at the ends, and with single spaces: "  *Sim!!* 😊" → "sim"."""
+    return " ".join(re.sub(r"[^\w\s/.,:;$?%+@&'()º°ª-]", " ", plain(text)).split()).strip(" .,;:")
+
+
+def cleaned(text: str) -> str:
+    """As the customer wrote it, on one line."""
+    return " ".join(text.split())
+
+
+def one_of(*options: tuple[str, str]) -> Finder:
+    """A finder for a choice: each option is its value and the pattern, over plain text, that means it."""
+
+    def find(text: str) -> Found | None:
+        folded = plain(text)
+        for value, pattern in options:
+            if match := re.search(pattern, folded):
+                return Found(value, match.start(), match.end())
+        return None
+
+    return find
+
+
+def reader(find: Finder) -> Reader:
+    """A reader that takes what the finder sees anywhere in the text."""
+
+    def read(text: str) -> str | None:
+        found = find(text)
+        return found.value if found else None
+
+    return read
+
+
+# Digits that answer nothing: who takes them for an answer has misunderstood in silence.
+_CONTACTS = (
+    r"\b(?:https?://|www\.)\S{1,200}"
+    r"|[\w.+-]{1,64}@[\w.-]{1,64}"
+    r"|(?<![\d.])\d{2}\.\d{3}\.\d{3}/?\d{4}-?\d{2}(?!\d)"  # CNPJ
+    r"|(?<![\d.])\d{3}\.\d{3}\.\d{3}-?\d{2}(?!\d)"  # CPF
+    r"|(?<!\d)\d{5}-\d{3}(?!\d)"  # CEP
+    r"|(?<!\d)(?:\+?55\s?)?\(?\d{2}\)?[\s.-]?(?:9\s?)?\d{4}[\s.-]?\d{4}(?!\d)"  # telephone with its area
+    r"|(?<!\d)9\d{4}-?\d{4}(?!\d)|(?<!\d)\d{4}-(?!\d{2}00(?!\d))\d{4}(?!\d)"
+    r"|(?<!\d)\d{10,}"
+    r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao)\s[^\d\n]{0,40}\d{1,6}"
+)
+_DATES_AND_TIMES = (
+    r"(?<!\d)\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})(?!\d)|(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)"  # 15/03/2027
+    r"|(?<![\d/])\d{1,2}/(?:0?[1-9]|1[0-2])(?![\d/])|(?<![\d/])\d{1,2}/\d{4}(?!\d)|\bdia\s{1,3}\d{1,2}\b"  # 15/03
+    r"|(?<!\d)\d{1,2}(?::\d{2}|h\d{2}|\s?hs?\b|\s?hrs?\b)|\bas\s{1,3}\d{1,2}\b"  # 10:30, 10h
+    r"|\b(?:desde|em|ano(?: de)?|abri\w{0,6} em)\s{1,3}(?:19|20)\d{2}\b"
+    r"|(?<!\d)\d{1,3}[ºª°]|(?<!\d)1[ao]?\sde\s(?:jan|fev|mar|abr|mai|jun|jul|ago|set|out|nov|dez)\w*|(?<!\d)\d{1,3}(?:[.,]\d{1,2})?\s?%|(?<!\d)\d{1,3}x\b"
+    r"|(?<!\d)\d{1,6}\s?(?:por cento|km|metros)\b"
+)
+BLANK = "\x00"
+
+
+def blank(pattern: re.Pattern[str], folded: str) -> str:
+    """The text with everything blanked that the pattern matches; places in it stay the same."""
+    return pattern.sub(lambda match: BLANK * len(match[0]), folded)
+
+
+CONTACTS = re.compile(_CONTACTS)
+NO_COUNT = re.compile(f"{_CONTACTS}|{_DATES_AND_TIMES}")
+
+
+def is_chat(folded: str) -> bool:
+    """Whether a short text is talk and not the name of something."""
+    return bool(
+        re.search(
+            r"\b(oi+e?|ola|opa|bom dia|boa (tarde|noite)|tudo (bem|bom)|sim|nao|ok|nada|talvez|como|por ?que|qual|quais|quanto"
+            r"|quero|queria|preciso|tanto faz|entendi|voce|vcs?|voces|isso|k{2,}|ha(ha)+|rs+|blz|beleza|obrigad[oa]|obg|valeu|vlw"
+            r"|menu|cancelar|hein|uai|ue|ata|ta|ok+)\b",
+            folded,
+        )
+    )

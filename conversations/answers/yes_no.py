@@ -1,0 +1,78 @@
+"""Yes, no, and "I can't or won't say". Pure."""
+
+import re
+
+from .words import plain, squeezed
+
+WORDS_MAX = 4  # "sim, pode continuar"; more words say something else
+REFUSAL_WORDS_MAX = 12
+_NOT = r"(?:nao|n|nn|nop|num)"
+_YES = (
+    r"(?:s+i+m+|ss+|s|claro(?: que sim)?|(?:eu )?quero(?: sim)?|pode(?: ser| sim| continuar| mandar)?|bora|vamo\w*(?: la)?|isso"
+    r"(?: mesmo| ai)?|exat\w+|com certeza|certeza|o+k+a?y?|blz|beleza|aham|a-?ha|u?hum+|uhu+m|yes|yep|por favor|continu\w+|positivo"
+    r"|certo|certinho|perfeito|show|manda(?: ver)?|fechado|fechou|combinado|ta(?: bom| bem| certo)?|tudo bem|de acordo|concordo"
+    r"|sem problema\w*|afirmativo|demorou|partiu|opa|correto|segue|eh|e sim|gostaria|aceito|topo)"
+)
+_NO = (
+    rf"(?:{_NOT}|nops|nope|nah|nem|agora {_NOT}|depois|mais tarde|deixa(?: pra la| pra depois| quieto)?|dispenso|negativo"
+    rf"|outra hora|outro dia|(?:era )?so isso|obrigad[oa],? {_NOT}|jamais|nunca|por enquanto {_NOT}|ainda {_NOT}|hoje {_NOT}"
+    rf"|isso {_NOT}|acho que {_NOT}|melhor {_NOT}|de jeito nenhum|no)"
+)
+_YES_SIGNS, _NO_SIGNS = "👍👌✅✔🆗🤝💯", "👎❌🚫🙅✖"
+# After a "não" these say that something does not work, is missing: a sentence of its own, no mere no.
+_AFTER_NO = r"(?:funcion\w+|consig\w+|tenho|sei|entend\w+|ach\w+|chego\w*|receb\w+|da certo|temos)"
+_REFUSAL = (
+    rf"(?<!\w)(?:prefiro {_NOT}|{_NOT} (?:quero|gostaria de|vou|posso|podemos|consigo|vem) (?:dizer|informar|falar|passar|revelar"
+    rf"|responder|contar|abrir|ao caso|te dizer)|{_NOT} sei|sei nao|sei la|sem ideia|nem ideia|nem imagino|nem sei|sem nocao"
+    rf"|{_NOT} (?:tenho|faco|fazemos|temos) (?:a menor |nenhuma |muita )?(?:ideia|nocao)"
+    rf"|{_NOT} (?:tenho|temos) (?:um |nenhum |esse )?(?:orcamento|valor|certeza|dado|numero)"
+    rf"|{_NOT} (?:defini\w*|decidi\w*|pens(?:ei|amos|ou)|lembro|sabemos|calcul\w+|conto isso|interessa)"
+    rf"|a definir|ainda (?:{_NOT}|vou|vamos)|a combinar|{_NOT} informad\w*|{_NOT} te(?:m|nho) (?:isso )?definid\w+"
+    r"|vou (?:ver|pensar|verificar|conferir|confirmar|analisar|perguntar|decidir)|isso e (?:pessoal|particular|confidencial|sigilo\w*)"
+    r"|depois (?:eu )?(?:vejo|vemos|te falo|te digo|respondo|informo))(?!\w)"
+)
+_ONLY_REFUSAL = (
+    r"(?:(?:entao|ah|hum|olha|ai|hmm+),? )?(?:isso )?(?:depende(?: (?:muito|bastante|ne|do dia|do mes))?|varia(?: muito)?|pula\w*(?: essa| isso)?"
+    r"|proxima(?: pergunta)?|passo(?: essa)?|sem resposta|sigilo\w*|confidencial|indefinid\w+|nao)"
+)
+
+
+def is_yes(text: str) -> bool:
+    return _answer(text) == "yes"
+
+
+def is_no(text: str) -> bool:
+    return _answer(text) == "no"
+
+
+def _answer(text: str) -> str:
+    """ "yes", "no", or empty for what is neither, says both, or says something else."""
+    folded = squeezed(text.replace("ñ", "n"))
+    if not folded:
+        yes, no = (any(sign in text for sign in signs) for signs in (_YES_SIGNS, _NO_SIGNS))
+        return "yes" if yes and not no else "no" if no and not yes else ""
+    if len(folded.split()) > WORDS_MAX or "?" in text:
+        return ""
+    if re.match(rf"(?:{_NO})(?!\w)", folded):
+        return "" if re.match(rf"{_NOT},? (?:{_AFTER_NO})(?!\w)", folded) or _turns(folded, _NO, r"s+i+m+") else "no"
+    if re.match(rf"(?:{_YES})(?!\w)", folded):
+        if re.fullmatch(r"(?:quero|gostaria|pode|isso|opa|ta|vamos|segue|certo|manda\w*) .+", folded):
+            whole = rf"(?:{_YES})(?:[ ,.!]+(?:{_YES}|sim|mesmo|muito|agora|la|otto))*"
+            return "yes" if re.fullmatch(whole, folded) else ""
+        return "" if _turns(folded, _YES, _NOT) else "yes"
+    return ""
+
+
+def _turns(folded: str, begin: str, other: str) -> bool:
+    """Whether a yes ends as a no, or the other way round: "sim não"."""
+    return bool(re.match(rf"(?:{begin})[ ,.!]+(?:{other})(?!\w)", folded))
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the customer can't or won't say: "não sei", "prefiro não dizer", "depende"."""
+    if len(text.split()) > REFUSAL_WORDS_MAX:
+        return False
+    folded = squeezed(plain(text.replace("ñ", "nao").replace("Ñ", "nao")))
+    if re.fullmatch(_ONLY_REFUSAL, folded) and folded != "nao":
+        return True
+    return bool(re.search(_REFUSAL, folded))
