@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from ai import knowledge
+from ai import knowledge, rules
 from ai.responses import AIResponse
 from audit import EventType
 from profiles.models import UserProfile
 
-from . import replies, sessions
+from . import flood, replies, sessions
 from .dialogue import Dialogue
 from .hearing import SILENT_TYPES, Heard, hear, is_typed
 from .intents import COMMERCIAL, Intent, Outcome
@@ -37,7 +37,7 @@ def needs_classification(
 ) -> bool:
     """Whether somebody should read what was written: not for taps, reactions, or where a human or nobody answers."""
     has_bot = conversation.mode == Mode.BOT or _takeover_has_ended(conversation, messages)
-    if not has_bot or paused or conversation.paused:
+    if not has_bot or flood.is_cooling(conversation, messages) or paused or conversation.paused:
         return False
     return any(is_typed(message) for message in messages)
 
@@ -69,14 +69,47 @@ def plan_turn(
     if conversation.mode == Mode.WAITING_HUMAN:
         if silenced or not speaking:
             return turn.silent(current, Outcome.HANDOFF_HUMAN)
-        return _acknowledge(turn, current, hear(speaking, classification, now))
+        return _acknowledge(turn, current, speaking, hear(speaking, classification, now))
     if not speaking:
         return turn.silent(current, Outcome.AWAITING_USER)
     heard = hear(speaking, classification, now)
     if silenced and not heard.wants_human:
         return replace(turn.silent(current, Outcome.AWAITING_USER), postponed=True)
-    plan = _answer(turn, current, heard, new_session_id)
+    plan = _stop(turn, current, speaking, heard, new_session_id) or _answer(turn, current, heard, new_session_id)
     return _unspoken(plan) if silenced else plan
+
+
+def _stop(
+    turn: Turn, session: Session | None, messages: Sequence[Message], heard: Heard, new_session_id: str
+) -> TurnPlan | None:
+    """The end of a flood, or of a conversation between two machines; None where somebody is to be answered."""
+    judged = flood.judge(
+        turn.conversation,
+        messages,
+        now=turn.now,
+        flood_max=settings.FLOOD_MESSAGES_MAX,
+        loop_max=settings.LOOP_TURNS_MAX,
+    )
+    turn.changes |= judged.changes
+    if judged.verdict is flood.Verdict.FINE:
+        return None
+    if judged.verdict is flood.Verdict.COOLING:
+        return turn.silent(session, Outcome.DUPLICATE_OR_SPAM)
+    if session is not None and sessions.is_active(session) and sessions.has_expired(session, heard.first_at):
+        turn.expire(session)
+        if turn.handoff:
+            return turn.plan(session, Reply(replies.handed_over_after_pause(turn.now)), Outcome.HANDOFF_HUMAN)
+    if session is None or not sessions.is_active(session):
+        session = turn.open_session(new_session_id, at=heard.first_at)
+    sessions.touch(session, heard.last_at)
+    if judged.verdict is flood.Verdict.FLOOD:
+        turn.close(session, Outcome.DUPLICATE_OR_SPAM)
+        return turn.plan(session, replies.flooded(judged.pause), Outcome.DUPLICATE_OR_SPAM)
+    turn.hand_over(session)
+    if turn.handoff:
+        turn.handoff.summary = f"{flood.LOOP_SUMMARY}\n{turn.handoff.summary}"
+    plan = turn.plan(session, Reply(replies.handed_over_after_pause(turn.now)), Outcome.HANDOFF_HUMAN)
+    return replace(plan, alert="bot_loop_stopped")
 
 
 def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: str) -> TurnPlan:
@@ -211,9 +244,11 @@ def _takeover_has_ended(conversation: Conversation, messages: Sequence[Message])
 
 
 # --- turns without a conversation -------------------------------------------------------------------------------------
-def _acknowledge(turn: Turn, session: Session | None, heard: Heard) -> TurnPlan:
-    """A human is awaited: one acknowledgement, when none was given in the last 30 minutes."""
+def _acknowledge(turn: Turn, session: Session | None, messages: Sequence[Message], heard: Heard) -> TurnPlan:
+    """A human is awaited: one acknowledgement, when none was given in the last 30 minutes; to a machine none."""
     last = turn.conversation.acknowledged_at
+    if flood.is_cooling(turn.conversation, messages):
+        return turn.silent(session, Outcome.HANDOFF_HUMAN)
     if last is not None and heard.last_at - last < ACKNOWLEDGE_EVERY:
         return turn.silent(session, Outcome.HANDOFF_HUMAN)
     turn.changes["acknowledged_at"] = turn.now
@@ -232,6 +267,8 @@ def _point_outside(turn: Turn, heard: Heard) -> TurnPlan:
     customer reads how to reach a person.
     """
     turn.intent = Intent.PYLOTO_ENTREGA_REQUEST.value
+    if rules.is_thanks(heard.text) and not heard.taps:
+        return turn.plan(None, Reply(replies.WELCOME), Outcome.ROUTE_EXTERNAL)
     answer = _fact(heard)
     if not turn.conversation.routed_reminded:
         desk = settings.DELIVERY_DESK_WHATSAPP

@@ -36,6 +36,7 @@ class TurnPlan:
     outcome: Outcome
     session_id: str | None = None
     postponed: bool = False  # nothing is written: the messages wait until the bot may speak
+    alert: str = ""  # the stable name of an alert to raise once it is written
 
 
 class Turn:

@@ -1,7 +1,8 @@
 """What Otto says. Short, warm Brazilian Portuguese; every text that a customer reads stands here or in the flows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ai import knowledge
 
@@ -16,6 +17,7 @@ RETRY = "retry"
 INTENT_PREFIX, FIELD_PREFIX = "intent:", "field:"
 
 HUMAN_BUTTON = Button(HUMAN, "Falar com uma pessoa")
+SHOWN_MAX = 80  # characters of an answer that is read back
 _WEEKDAYS = ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo")
 
 
@@ -67,16 +69,22 @@ INTENT_TITLES = {
 LATE = "Desculpe a demora: sua mensagem só chegou até nós agora. 🙏"
 MISSED = "Desculpe, não entendi bem. 😅"
 NOTED_FIRST = "Já anotei o que você contou."
-CORRECTED = "Certo, já corrigi aqui."
 NOTED_ALSO = "Anotei isso também; já chegamos lá."
 GREETED = "Oi! Estou aqui. 😊"
+WELCOME = "Por nada! 😊"
+GO_ON = "Então vamos continuar. 🙂"
+INSULTED = "Sinto muito se a conversa não está boa. Quer que uma pessoa da equipe continue com você?"
 NOT_OURS = "Com isso eu não consigo ajudar: por aqui cuido só dos assuntos da Pyloto."
 NOT_OURS_END = NOT_OURS + " Se precisar de sistemas, atendimento pelo WhatsApp ou entregas, é só chamar!"
 DECLINED = "Combinado! Quando quiser retomar, é só me chamar."
 NO_DESK = "Entregas quem combina é a nossa equipe."
-NO_ANSWER_YET = "Essa eu deixo para a nossa equipe responder."
+NO_ANSWER_YET = (
+    "Essa eu deixo para a nossa equipe responder.",
+    "Isso também fica para a nossa equipe, que sabe te responder direitinho.",
+)
 NO_ANSWER = "Essa eu não sei responder com segurança, então deixo para a nossa equipe."
 CANCELLED = "Sem problema, deixei isso de lado."
+CHANGED = "Sem problema, vamos mudar de assunto."
 UNSUPPORTED_TYPE = "Esse tipo de mensagem eu ainda não consigo abrir por aqui."
 _ACKNOWLEDGED = ("Anotado!", "Perfeito!", "Entendi!", "Ótimo, obrigado!", "Certo!")
 _MEDIA = {
@@ -101,6 +109,16 @@ def acknowledged(count: int) -> str:
     return _ACKNOWLEDGED[count % len(_ACKNOWLEDGED)]
 
 
+def corrected(answers: Mapping[str, str]) -> str:
+    """What was changed, by the names that agents read, so that the customer sees that it arrived."""
+    shown = [f"{label.lower()}: {_short(value)}" for label, value in answers.items()]
+    return f"Certo, corrigi aqui: {'; '.join(shown)}."
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1].rstrip() + "…"
+
+
 def introduction() -> str:
     return "Oi! Eu sou o Otto, o assistente virtual da Pyloto. 👋"
 
@@ -113,6 +131,11 @@ def menu() -> Reply:
 def menu_after() -> Reply:
     """The same for a customer to whom Otto has presented himself already."""
     return Reply(_WHAT_ABOUT, list_button=_MENU_BUTTON, rows=MENU_ROWS)
+
+
+def menu_back() -> Reply:
+    """To a customer who was here a short while ago, in another session."""
+    return Reply(f"Oi de novo! 😊 {_WHAT_ABOUT}", list_button=_MENU_BUTTON, rows=MENU_ROWS)
 
 
 def menu_again() -> Reply:
@@ -138,9 +161,11 @@ def question(flow: Flow, field: Field, *, missed: bool = False) -> Reply:
     return Reply(text, buttons=tuple(Button(button_id, title) for button_id, title in choices))
 
 
-def offer_human() -> Reply:
+def offer_human(
+    why: str = "Acho que não estou conseguindo te entender. Quer que uma pessoa da equipe continue com você?",
+) -> Reply:
     return Reply(
-        "Acho que não estou conseguindo te entender. Quer que uma pessoa da equipe continue com você?",
+        why,
         buttons=(HUMAN_BUTTON, Button(RETRY, "Tentar de novo")),
     )
 
@@ -205,6 +230,16 @@ def handed_over_after_pause(now: datetime) -> str:
 
 def failed(now: datetime) -> str:
     return f"Tive um probleminha por aqui, mas sua mensagem está guardada: uma pessoa da equipe vai te responder. {when_humans_answer(now)}"
+
+
+def flooded(pause: timedelta) -> Reply:
+    """To who wrote too much at once: the bot is silent from now on, for that long."""
+    minutes = int(pause.total_seconds()) // 60
+    how_long = "uma hora" if minutes == 60 else f"{minutes} minutos"
+    return Reply(
+        f"Recebi muitas mensagens seguidas e vou fazer uma pausa de {how_long}. O que você escreveu fica guardado: depois é só"
+        " me chamar de novo, ou pedir para falar com uma pessoa."
+    )
 
 
 def still_waiting(now: datetime) -> Reply:

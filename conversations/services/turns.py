@@ -245,6 +245,8 @@ def take_turn(
     get_store().commit(_writes(run, context, plan, turn_id, replies, classification, changes, superseded))
     failpoint("turn.after_commit", run.user_key)
     run.turn_ended()
+    if plan.alert:
+        alert(plan.alert, conversation_id=context.header.conversation_id)
     if _bsuid_replaced(context):
         alert("bsuid_replaced", conversation_id=context.header.conversation_id)
     log.info(

@@ -1,0 +1,123 @@
+"""Too much from one customer: a flood, or a machine that answers ours for ever. Pure.
+
+What counts is when the customer wrote, by Meta's clock, never when it reached us: after an outage of ours a day's messages
+come at once, and nobody has flooded anything. Source: product.md §6.
+
+A loop is recognised by its texts: the same ones come back, whatever the bot says. Numbers in them do not count, since
+machines put times and ticket numbers in. A tap proves a person: only people see buttons. The last net is a number: so many
+answers of the bot in a day and no person, and a person looks.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any
+
+from pyloto.privacy.hashing import digest
+
+from .models import TAP_KINDS, Conversation, Message
+
+FLOOD_WITHIN = timedelta(seconds=60)  # product.md §6
+COOL_DOWNS = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))  # product.md §6
+REMEMBERED = timedelta(hours=24)
+LOOP_SILENCE = timedelta(days=7)  # to a machine, at most; the person who takes the conversation ends it
+SAME_MAX, SAME_AMONG = 5, 8  # the same text this often among the last ones
+FEW_TEXTS, FEW_AMONG = 4, 12  # two machines that go round in a circle of a few texts
+
+LOOP_SUMMARY = "As mensagens deste contato se repetem sem parar: talvez seja outro robô. O bot parou de responder."
+
+
+class Verdict(Enum):
+    FINE = auto()
+    FLOOD = auto()  # from now on the bot is silent for a while
+    COOLING = auto()  # it still is
+    LOOP = auto()  # a person should look
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`changes` are the header's. `pause` is how long the bot will be silent from when the flood was."""
+
+    verdict: Verdict
+    changes: dict[str, Any]
+    pause: timedelta = timedelta(0)
+
+
+def judge(
+    conversation: Conversation, messages: Sequence[Message], *, now: datetime, flood_max: int, loop_max: int
+) -> Judged:
+    """What the messages of a turn (oldest first; all of them are to be answered) say about their sender.
+
+    `flood_max`: more messages than this within 60 seconds are a flood. `loop_max`: more answered turns than this within
+    a day are a loop. 0 turns either off. A conversation that changed hands since begins anew.
+    """
+    known = conversation.flood if _is_current(conversation) else {}
+    newest = max(message.timestamp for message in messages)
+    times = sorted([*known.get("times", ()), *(message.timestamp for message in messages)])
+    floods = {name: conversation.flood[name] for name in ("count", "flooded_at") if name in conversation.flood}
+    state = {**floods, "epoch": conversation.owner_epoch, "times": times[-flood_max:] if flood_max else []}
+    if is_cooling(conversation, messages):
+        return Judged(Verdict.COOLING, {"flood": state})
+    if flooded_at := _flooded_at(times, flood_max):
+        count = floods.get("count", 0) if _is_remembered(floods.get("flooded_at"), flooded_at) else 0
+        pause = COOL_DOWNS[min(count, len(COOL_DOWNS) - 1)]
+        if flooded_at + pause > now:  # else it is over: it was in a backlog
+            state |= {"count": count + 1, "flooded_at": flooded_at}
+            return Judged(Verdict.FLOOD, {"flood": state, "cooldown_until": flooded_at + pause}, pause)
+    turns = _turns(known, messages, newest)
+    if loop_max and _goes_round(turns, loop_max):
+        # The handoff changes the epoch: the silence is for as long as the person is awaited.
+        state |= {"epoch": conversation.owner_epoch + 1, "times": []}
+        return Judged(Verdict.LOOP, {"flood": state, "cooldown_until": newest + LOOP_SILENCE})
+    return Judged(Verdict.FINE, {"flood": state | {"turns": turns[-loop_max:] if loop_max else []}})
+
+
+def is_cooling(conversation: Conversation, messages: Sequence[Message]) -> bool:
+    """Whether all of this was written while the bot keeps silent."""
+    until = conversation.cooldown_until
+    return until is not None and _is_current(conversation) and all(message.timestamp < until for message in messages)
+
+
+def _is_current(conversation: Conversation) -> bool:
+    """Whether what is noted is of this owner: once a person has had the conversation, it counts no more."""
+    return bool(conversation.flood.get("epoch", conversation.owner_epoch) == conversation.owner_epoch)
+
+
+def _is_remembered(then: datetime | None, at: datetime) -> bool:
+    return then is not None and at - then < REMEMBERED
+
+
+def _flooded_at(times: Sequence[datetime], flood_max: int) -> datetime | None:
+    """When the last message of a flood was written."""
+    if not flood_max:
+        return None
+    pairs = zip(times, times[flood_max:], strict=False)  # each message, and the one that many later
+    return max((late for early, late in pairs if late - early < FLOOD_WITHIN), default=None)
+
+
+def _turns(known: Mapping[str, Any], messages: Sequence[Message], newest: datetime) -> list[dict[str, Any]]:
+    """The turns of the last day with this one, each with a digest of what was written."""
+    if any(message.payload.get("kind") in TAP_KINDS for message in messages):
+        return []
+    recent = [turn for turn in known.get("turns", ()) if newest - turn["at"] < REMEMBERED]
+    said = " ".join(_gist(message) for message in messages)
+    return [*recent, {"at": newest, "text": digest("gist", said)[:12]}]
+
+
+def _gist(message: Message) -> str:
+    """Its letters; where there are none all of it, or what kind of message it is."""
+    text = message.text.casefold()
+    return "".join(filter(str.isalpha, text)) or text.strip() or message.type
+
+
+def _goes_round(turns: Sequence[Mapping[str, Any]], loop_max: int) -> bool:
+    texts = [turn["text"] for turn in turns]
+    same = Counter(texts[-SAME_AMONG:])
+    few = set(texts[-FEW_AMONG:])
+    return bool(
+        (texts and same[texts[-1]] >= SAME_MAX)
+        or (len(texts) >= FEW_AMONG and len(few) <= FEW_TEXTS)
+        or len(texts) > loop_max
+    )
