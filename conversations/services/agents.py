@@ -6,6 +6,7 @@
 from datetime import datetime, timedelta
 
 import structlog
+from django.contrib.auth import get_user_model
 
 from audit import Event, EventType, event_id
 from conversations.doorbell import doorbell
@@ -26,7 +27,7 @@ from conversations.services.release import NotWithHuman
 from conversations.stores import ConversationStore, due
 from conversations.whatsapp.messages import InvalidMessage, Text, content_to_document
 from pyloto.documents import Update
-from pyloto.errors import PermanentError, PylotoError
+from pyloto.errors import PermanentError, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.privacy.hashing import digest
@@ -43,6 +44,7 @@ __all__ = [
     "close",
     "put_back",
     "put_back_all",
+    "put_back_left",
     "reply",
     "take",
 ]
@@ -210,20 +212,35 @@ def put_back(*, user_key: str, agent: str, now: datetime, actor: str = "") -> Co
 def put_back_all(agent: str, *, now: datetime) -> int:
     """Put back all that an agent has, who cannot go on with it; return how many conversations.
 
-    One that cannot be put back now keeps no other from it: an alert tells, and the next run finds it again.
+    Raises `Contended` after the last one where some could not be put back now: the same call again does the rest.
     """
-    return sum(_puts_back(user_key, agent, now=now) for user_key in conversations.find_assigned(agent))
+    done = failed = 0
+    for user_key in conversations.find_assigned(agent):
+        try:
+            put_back(user_key=user_key, agent=agent, now=now, actor=SYSTEM)
+            done += 1
+        except (NotTaken, TakenByOther, NoConversation):
+            pass  # somebody was faster
+        except TransientError as exc:
+            log.warning("conversation_not_put_back", user_key=user_key, error=type(exc).__name__)
+            failed += 1
+    if failed:
+        raise Contended("some conversations could not be put back")
+    return done
 
 
-def _puts_back(user_key: str, agent: str, *, now: datetime) -> bool:
-    try:
-        put_back(user_key=user_key, agent=agent, now=now, actor=SYSTEM)
-    except (NotTaken, TakenByOther, NoConversation):
-        return False  # somebody was faster
-    except PylotoError as exc:
-        alert("conversation_not_put_back", user_key=user_key, error=type(exc).__name__)
-        return False
-    return True
+def put_back_left(*, now: datetime) -> int:
+    """As `put_back_all`, for everybody who may not work any more: whoever was locked out while they took another one.
+
+    What cannot be put back now is found by the next run, after an alert.
+    """
+    count = 0
+    for user_pk in get_user_model().objects.exclude(is_active=True, is_staff=True).values_list("pk", flat=True):
+        try:
+            count += put_back_all(agent_of(user_pk), now=now)
+        except TransientError:
+            alert("conversations_not_put_back", agent=agent_of(user_pk))
+    return count
 
 
 def _owner(known: Known) -> str | None:

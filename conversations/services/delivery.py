@@ -115,7 +115,8 @@ def work_outbox(run: Run) -> datetime | None:
             alert("outbox_without_header", message_key=message.pk)
             return None
         now = timezone.now()
-        if message.state == MessageState.QUEUED and (disowned := outbox.disowned(message, loaded.header)):
+        unsent = message.state == MessageState.QUEUED or outbox.gives_way(message)
+        if unsent and (disowned := outbox.disowned(message, loaded.header)):
             settle(run, loaded, message, disowned, now=now)  # whatever it waits for: nothing waits behind it
             continue
         step: outbox.Step = outbox.next_step(

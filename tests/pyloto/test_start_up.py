@@ -29,7 +29,7 @@ def test_worker_and_beat_end_where_the_web_process_would_not_start(settings: Any
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["sweep", "session-timeouts", "audit-checkpoint"])
+@pytest.mark.parametrize("name", ["sweep", "session-timeouts", "left-conversations", "audit-checkpoint"])
 def test_a_scheduled_job_expires_with_its_period(name: str) -> None:
     entry = app.conf.beat_schedule[name]
     ModelEntry.from_entry(name, app=app, **entry)

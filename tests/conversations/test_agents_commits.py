@@ -1,0 +1,144 @@
+"""What agents do, on both adapters: each action is one commit, made once however it ends, and one of two agents wins."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from audit import EventType
+from conversations.models import Mode
+from conversations.services.agents import NotWithHuman, TakenByOther
+from conversations.services.release import release_to_bot
+from pyloto.documents import PreconditionFailed, Unavailable
+from pyloto.documents.embedded import EmbeddedStore
+from tests.lab.faulty_store import Fault
+
+from .customer import Customer
+from .test_agents import ANA, BIA, close, no_pauses, put_back, reply, take
+
+__all__ = ["no_pauses"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(PreconditionFailed("header")), Fault(Unavailable("commit")), Fault(Unavailable("answer"), applied=True)],
+    ids=["lost race", "not applied", "lost answer"],
+)
+@pytest.mark.parametrize("action", [take, reply, close, put_back, release_to_bot])
+def test_each_is_done_once_however_its_commit_ends(
+    customer: Customer, action: Callable[..., Any], fault: Fault
+) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    if action is not take:
+        take(customer)
+    length = len(customer.trail())
+    customer.store.commit_faults.append(fault)
+    if action is release_to_bot:
+        release_to_bot(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    else:
+        action(customer)
+    assert len(customer.trail()) == length + (1 if action is reply else 2)
+    customer.is_served()
+    assert len(customer.outside.sent) == 1 + (action is reply)
+
+
+def test_two_agents_never_both_have_one(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    rounds = 100 if isinstance(customer.store.inner, EmbeddedStore) else 10
+
+    together = threading.Barrier(2, timeout=20)  # which also keeps each agent on a thread of their own
+
+    def grab(agent: str) -> str | None:
+        together.wait()
+        try:
+            return take(customer, agent).assigned_to
+        except TakenByOther as other:
+            return other.agent
+
+    def leave(_: str) -> None:
+        together.wait()
+        connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(rounds):
+            told = list(pool.map(grab, (ANA, BIA)))
+            owner = customer.header.assigned_to
+            assert owner in (ANA, BIA)
+            assert told == [owner, owner]
+            put_back(customer, owner)
+        list(pool.map(leave, (ANA, BIA)))
+    assert len(customer.events(EventType.HANDOFF_TAKEN)) == rounds
+
+
+def test_a_release_that_comes_after_the_turn_leaves_the_message_to_the_agent(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    take(customer)
+    customer.writes("Onde vocês ficam?")
+    customer.store.before_commits.append(customer.is_served)
+    release_to_bot(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    customer.is_served()
+    assert len(customer.outside.sent) == 1
+    assert (customer.received[-1].state, customer.header.mode, customer.header.unread) == ("HANDLED", "BOT", 1)
+
+
+def test_put_back_it_waits_for_the_next_one(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    take(customer)
+    assert put_back(customer).mode == Mode.WAITING_HUMAN
+    [handoff], header = customer.handoffs, customer.header
+    assert (handoff.status, handoff.agent_id, handoff.taken_at) == ("OPEN", None, None)
+    assert (header.assigned_to, header.owner_epoch) == (None, 3)
+    released = customer.events(EventType.HANDOFF_RELEASED)[0]
+    assert (released["changes"], released["metadata"]["agent_id"]) == ({"status": ["TAKEN", "OPEN"]}, ANA)
+    customer.writes("oi?").is_served()
+    assert "já está com a equipe" in customer.outside.texts[-1]
+    assert take(customer, BIA).assigned_to == BIA
+
+
+def test_closed_it_is_the_bots_again_and_the_handoff_resolved(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    take(customer)
+    assert close(customer).mode == Mode.BOT
+    [handoff], header = customer.handoffs, customer.header
+    assert (handoff.status, handoff.agent_id, header.assigned_to) == ("RESOLVED", ANA, None)
+    assert handoff.resolved_at is not None
+    resolved, changed = customer.trail()[-2:]
+    assert (resolved["event_type"], resolved["changes"]) == ("HANDOFF_RESOLVED", {"status": ["TAKEN", "RESOLVED"]})
+    assert (changed["actor"], changed["changes"]) == (ANA, {"mode": ["HUMAN", "BOT"]})
+    with pytest.raises(NotWithHuman):
+        close(customer)
+    customer.writes("Onde vocês ficam?").is_served()
+    assert "Ponta Grossa" in customer.outside.texts[-1]
+    assert len(customer.handoffs) == 1
+
+
+def test_a_reply_is_sent_as_the_agents_and_seen_in_the_list(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    take(customer)
+    customer.writes("oi?").is_served()
+    message = reply(customer, "  Oi, aqui é a Ana ")
+    assert (message.state, message.actor, message.text) == ("QUEUED", "HUMAN", "Oi, aqui é a Ana")
+    customer.is_served()
+    header, [handoff] = customer.header, customer.handoffs
+    assert (header.last_message_preview, header.unread) == ("Oi, aqui é a Ana", 0)
+    assert (handoff.first_reply_at, customer.replies[-1].session_id) == (message.received_at, handoff.pk)
+    assert (customer.outside.texts[-1], customer.states) == ("Oi, aqui é a Ana", ["SENT", "SENT"])
+    queued = customer.events(EventType.REPLY_QUEUED)[-1]
+    assert (queued["actor"], queued["metadata"]) == (ANA, {"message_key": message.pk, "type": "text"})
+
+
+def test_who_waits_is_taken_and_the_trail_says_by_whom(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    epoch = customer.header.owner_epoch
+    assert take(customer).mode == Mode.HUMAN
+    header, [handoff] = customer.header, customer.handoffs
+    assert (header.mode, header.assigned_to, header.owner_epoch, header.unread) == ("HUMAN", ANA, epoch + 1, 0)
+    assert (handoff.status, handoff.agent_id, handoff.first_reply_at) == ("TAKEN", ANA, None)
+    taken, changed = customer.trail()[-2:]
+    assert (taken["event_type"], taken["actor"]) == ("HANDOFF_TAKEN", ANA)
+    assert taken["metadata"] == {"session_id": handoff.pk, "agent_id": ANA}
+    assert (changed["event_type"], changed["changes"]) == ("MODE_CHANGED", {"mode": ["WAITING_HUMAN", "HUMAN"]})
