@@ -5,7 +5,6 @@ and the trail tells each change once.
 """
 
 import itertools
-from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,50 +20,16 @@ from conversations.models import MessageState, Mode
 from conversations.services.release import NotWithHuman, release_to_bot
 from conversations.services.sessions import SessionManager
 from conversations.services.turns import TooManyRaces, process
-from conversations.whatsapp.client import Accepted, Ambiguous, NotSent, Rejected, SendResult
-from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import PreconditionFailed, Unavailable, Update, use_store
 from pyloto.documents.models import Document
 from tests.lab.faulty_store import Fault, FaultyStore
 
 from . import invariants
 from .customer import Customer
+from .meta import WEATHER, Meta
 from .outside import WorkerDied
 
 TEXTS = ("oi", "Preciso de um sistema sob medida", "Onde fica a empresa?", "quero falar com uma pessoa", "Empresa")
-REFUSED = {
-    "429": Rejected(130429, ErrorClass.RETRY),
-    "pair limit": Rejected(131056, ErrorClass.RETRY),
-    "permanent": Rejected(131026, ErrorClass.PERMANENT),
-    "no connection": NotSent("ConnectTimeoutError"),
-}
-
-
-class Meta:
-    """Stands where the client does. `weather` holds what happens to the next sends."""
-
-    def __init__(self) -> None:
-        self.weather: list[str] = []
-        self.arrived: Counter[str] = Counter()
-        self.order: list[str] = []
-        self.reported: set[str] = set()
-
-    def send_response(self, *, callback_data: str, **_: Any) -> SendResult:
-        weather = self.weather.pop(0) if self.weather else "fine"
-        if weather == "dies before":
-            raise WorkerDied
-        if weather in REFUSED:
-            return REFUSED[weather]
-        if weather == "lost request":
-            return Ambiguous("ReadTimeoutError")
-        self.arrived[callback_data.partition(".")[2]] += 1
-        self.order.append(callback_data.partition(".")[2])
-        if weather == "dies after":
-            raise WorkerDied
-        return Ambiguous("ReadTimeoutError") if weather == "lost answer" else Accepted(f"wamid.{len(self.order)}")
-
-    def mark_read(self, **_: Any) -> bool:
-        return True
 
 
 class History:
@@ -156,7 +121,7 @@ class History:
 
 FAULTS = st.sampled_from(
     [
-        *(f"meta:{weather}" for weather in (*REFUSED, "dies before", "dies after", "lost request", "lost answer")),
+        *(f"meta:{weather}" for weather in WEATHER),
         *(f"store:{fault}" for fault in ("race", "refused", "no answer", "not reached", "sent not recorded")),
     ]
 )
