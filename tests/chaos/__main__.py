@@ -28,6 +28,8 @@ SETTINGS = {
     "TURN_MAX_SECONDS": "3",
     "OUTBOX_STALE_SECONDS": str(STALE_SECONDS),
     "OUTBOX_UNKNOWN_SECONDS": str(UNKNOWN_SECONDS),
+    "FLOOD_MESSAGES_MAX": "0",  # its customers write faster than people, and repeat themselves
+    "LOOP_TURNS_MAX": "0",
     "FIRESTORE_PROJECT": "pyloto-chaos",
 }
 
