@@ -18,12 +18,16 @@ ANSWERS_MAX = 2
 
 @dataclass(frozen=True)
 class Entry:
-    """One fact. It answers a text that holds one of its phrases; `alone`: only where the text says little else."""
+    """One fact. It answers a text that holds one of its phrases; `alone`: only where the text says little else.
+
+    `asks_back`: it depends on what the customer is after, so whoever asks is asked about that.
+    """
 
     id: str
     phrases: tuple[re.Pattern[str], ...]
     answer: str
     alone: bool = False
+    asks_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def parse(data: dict[str, Any]) -> Knowledge:
             phrases=tuple(re.compile(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)") for phrase in entry["phrases"]),
             answer=entry["answer"],
             alone=entry.get("alone", False),
+            asks_back=entry.get("asks_back", False),
         )
         for entry in data["answers"]
     )
@@ -96,6 +101,16 @@ def parse(data: dict[str, Any]) -> Knowledge:
 
 def find_answer(text: str, *, alone: bool = True) -> str | None:
     """What the base says to `text`, at most two facts, or None. `alone=False`: without small talk ("valeu")."""
+    return "\n\n".join(entry.answer for entry in _find(text, alone=alone)) or None
+
+
+def asks_back(text: str) -> bool:
+    """Whether the answer to `text` depends on what the customer is after: what they ask about is the next question."""
+    found = _find(text)
+    return bool(found) and all(entry.asks_back for entry in found)
+
+
+def _find(text: str, *, alone: bool = True) -> list[Entry]:
     said = normalise(text)
     short = len(said.split()) <= ALONE_MAX_WORDS
     found = [
@@ -104,8 +119,8 @@ def find_answer(text: str, *, alone: bool = True) -> str | None:
         if any(phrase.search(said) for phrase in entry.phrases) and (not entry.alone or (alone and short))
     ]
     if len(found) > 1:
-        found = [entry for entry in found if not entry.alone]
-    return "\n\n".join(entry.answer for entry in found[:ANSWERS_MAX]) or None
+        found = [entry for entry in found if not entry.alone] or found
+    return found[:ANSWERS_MAX]
 
 
 def about() -> str:

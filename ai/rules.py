@@ -69,7 +69,8 @@ _BOT = (
     r"|pyloto da (minha|sua) comunicacao)\b"
 )
 _NOT_ABOUT_OTTO = (
-    r"^(?!.*\b(voce|vc|vcs|voces|tu|isso|aqui|falando com|falar com|nao quero)\b.{0,20}\b(bot|robo\w*|chat ?bot)\b)"
+    r"^(?!.*\b(voce|vc|vcs|voces|tu|isso|aqui|falando com|falar com|nao quero|seu|esse|este|que|maldito)\b.{0,20}\b(bot|robo\w*|chat ?bot)\b)"
+    r"(?!.*\b(bot|robo\w*) (de merda|burr\w+|idiota|lixo|inutil)\b)"
 )
 _BETTER_SERVICE = (
     r"\b(automatiz\w+|automac\w+|inteligencia artificial|ia|robo|bot|organiz\w+|melhor\w+|pyloto|nao (dou|damos) conta"
@@ -84,10 +85,15 @@ _ELSEWHERE = (
     r"|mega ?sena|loteria|jogo do bicho|quem ganhou|tigrinho|aposta\w*|poema|letra d[aeo] musica|tradu(z|c)\w+|emprestimo"
     r"|emagrec\w+|namor\w+|nudes?|sexo|crush|cripto\w*|bitcoin|remedio para|diagnostico|dever de casa"
     r"|trabalho da (escola|faculdade)|presidente d[ao]|em quem votar|politica|comprar (maconha|droga\w*|arma\w*)"
+    r"|compr\w+ (maconha|droga\w*|cocaina|arma\w*)"
     r"|ganhar dinheiro (facil|rapido)|vende(m)? (pizza|lanche|roupa|comida|celular|moto|carro)s?|alugar|aluguel"
     r"|comprar (um |uma )?(celular|moto|carro|casa|pizza|roupa))\b"
 )
-_SHOP_NOT_NOW = r"^(?!.*\bagora\b)"  # a shop that needs a courier now asks for a delivery
+# A shop that needs a courier now asks for a delivery, and so does who wants something brought from a shop.
+_SHOP_NOT_NOW = (
+    r"^(?!.*\bagora\b)(?!.*\b(buscar|busca|pegar|pega|retirar|comprar|trazer)\b.{0,25}\bn[ao] (farmacia|loja|mercad\w+"
+    r"|restaurante|lanchonete|padaria|pizzaria))"
+)
 _NO_SHOP_OF_MINE = r"^(?!.*\b(minha|nossa) (loja|empresa)\b)"
 
 
@@ -117,13 +123,16 @@ _RULES = (
 )
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
-_VERBS_OF_OURS = r"(tem|fazem|trabalham|atendem|aceitam|emitem|sao|ficam|oferecem|dao|possuem|usam|existem?|atende|aceita|emite|oferece)"
+_VERBS_OF_OURS = (
+    r"(tem|fazem|trabalham|atendem|aceitam|emitem|ficam|oferecem|dao|possuem|usam|existem?|atende|aceita|emite|oferece"
+    r"|parcelam?|cobram?|pagam?)"
+)
 _FOR_PEOPLE = (
     r"\b(cnpj|advogad\w+|judicial\w*|juridic\w+|lgpd|meus dados|reclamac\w+|reclamar|procon|reembols\w+|cancelar (o |meu )?contrato"
     r"|negoci(ar|acao)|desconto\w*|boleto|fatura|nota fiscal|curriculo|vagas? de emprego|emprego|estagio"
-    r"|trabalhar (ai|com voces|com vcs|na pyloto))\b"
+    r"|trabalhar (ai|com voces|com vcs|na pyloto)|process(ar|o|aria) (voces?|vcs?|judicial|a pyloto|a empresa))\b"
 )
-_ABOUT_US = rf"\b(voces|vcs|a pyloto|pyloto)\b.{{0,12}}\b{_VERBS_OF_OURS}\b.+|{_FOR_PEOPLE}"
+_ABOUT_US = rf"\b(voces|vcs|a pyloto|pyloto)\b.{{0,12}}\b{_VERBS_OF_OURS}\b.*|{_FOR_PEOPLE}"
 _PERSON = (
     r"(pessoa|humano|humana|atendente|alguem|gente|consultora?|vendedora?|responsavel|equipe|suporte|time"
     r"|ser humano|atendimento humano)"
@@ -150,17 +159,36 @@ _URGENT = (
 )
 _DECIDES = (
     r"\b(sou|aqui e)( o| a| um| uma)?( \w+)?\b.{0,12}\b(don[oa]|proprietari[oa]|soci[oa]|fundadora?|gerente|diretora?|ceo"
-    r"|responsavel|gestora?|empresari[oa])\b|\b(minha|nossa) (empresa|loja|clinica|padaria|oficina|academia|pizzaria|escola)\b"
+    r"|responsavel|gestora?|empresari[oa])\b|\b(minha|nossa) (empresa|loja|clinica|padaria|oficina|academia|pizzaria|escola"
+    r"|floricultura|farmacia|hamburgueria|doceria|lanchonete|imobiliaria|distribuidora|confeitaria)\b"
     r"|\b(meu|nosso) (negocio|restaurante|comercio|escritorio|salao|mercado)\b|\btenho (uma|um) (empresa|loja|negocio|comercio)\b"
 )
 _SITE_OF_OURS = r"\b(o|qual|tem|link d[oe]) site\b(?! (para|pra|que|com))"
 _QUESTION = (
-    r"(e |mas |oi,? |ola,? )?(qual|quais|que|o que|onde|quando|quant[oa]s?|como|quem|vcs?|voces?|por ?que|tem como)\b"
+    r"(e |mas |oi,? |ola,? )?(qual|quais|que|o que|oq|onde|quando|quant[oa]s?|qto|qnto|como|quem|vcs?|voces?|por ?que|pq|(pra|para) que"
+    r"|tem como|(so )?me (passa|passe|fala|fale|diz|diga|informa|explica|responde)|fala logo|(quero|queria|gostaria de) saber)\b"
+)
+# What is said to make Otto another one, or to have him tell how he is made.
+_TAMPERS = (
+    r"\b(ignor[ea]m?|esque[cç]am?|desconsidere|desobedeca|ignore|disregard|forget|override)\b.{0,40}"
+    r"\b(instruc\w+|instruct\w+|regras|rules|comandos?|orientac\w+|prompt|previous|anterior\w*|acima)\b"
+    r"|\b(system|developer) prompt\b|\bprompt d[eo] sistema\b|\b(seu|teu|your) prompt\b|\bjailbreak\b|\bmodo (desenvolvedor|dan)\b"
+    r"|\b((voce|vc|tu) agora (e|eh)|agora (voce|vc|tu) (e|eh)|(aja|atue) como|finja (ser|que)|you are now|act as|pretend to be)\b"
+    r"|\b(repita|repete|mostre|revele|copie|transcreva)\b.{0,30}\b(acima|su[ao]s? (instruc\w+|regras|configurac\w+))"
+    r"|^\W*(system|assistant|admin|developer) ?:"
+)
+_INSULTS = (
+    r"\b(vsf|vtnc|tnc|fdp|pqp|foda-?se|vai? (se (fod\w+|ferrar|danar|lascar)|tomar no|a merda|pro inferno|pra puta)|vao se (fod\w+|ferrar|danar)"
+    r"|vai se fod\w+|filh[oa]s? da puta|(robo|bot|atendimento|empresa|lixo) (burr\w+|lixo|idiota|inutil|ridicul\w+|de (merda|bosta|atendimento))"
+    r"|(voce|vc|tu|voces|vcs|isso) (e|eh|sao) (mesmo )?(um |uma |uns |umas )?(burr\w+|lixos?|idiotas?|imbeci\w+|otari\w+|incompetentes?|inutei?s|inutil"
+    r"|ridicul\w+|palhac\w+|merdas?|bostas?|ladr\w+|golpistas?)|(bando de|seus?|suas?) (burr\w+|lixos?|idiotas?|imbeci\w+|otari\w+|incompetentes?"
+    r"|ladr\w+|palhac\w+|vagabund\w+))\b"
 )
 _GREETING = (
     r"((oi+e?|ola|opa|e ai|eai|bom dia|boa tarde|boa noite|hey|hello|alo|tudo (bem|bom)|td bem|blz|beleza|salve|otto|pessoal"
-    r"|obrigad[oa]|obg|valeu|vlw|ok|certo|entendi|ta bom)[ ,!?.]*)+"
+    r"|(muito )?obrigad[oa]|(mt |mto )?obg|valeu|vlw|ok|certo|entendi|ta bom|voltei|ah|ta)[ ,!?.]*)+"
 )
+_THANKS = r"\b(obrigad\w+|brigad\w+|obg\w*|valeu|vlw|agradec\w+|grat[oa])\b"
 _ALSO = r"\b(?:tambem|tbm|tb|alem d\w+|e ainda|outra coisa)\b"  # what stands on its two sides are two wishes
 
 
@@ -191,12 +219,29 @@ def is_small_talk(message: str) -> bool:
     return len(folded) <= SMALL_TALK_MAX and bool(re.fullmatch(_GREETING, folded))
 
 
+def is_thanks(message: str) -> bool:
+    """Whether a message says thanks, and nothing else."""
+    return is_small_talk(message) and bool(re.search(_THANKS, fold(message)))
+
+
+def is_insult(message: str) -> bool:
+    """Whether somebody is insulted; what else a message may say is another question."""
+    return bool(re.search(_INSULTS, fold(message)))
+
+
+def tampers(message: str) -> bool:
+    """Whether a message tries to give Otto other instructions, or asks for those that he has."""
+    return bool(re.search(_TAMPERS, fold(message)))
+
+
 def _wants_human(text: str) -> bool:
     return any(re.search(p, text) for p in _HUMAN) and not any(re.search(p, text) for p in _NOT_HUMAN)
 
 
 def _intents(text: str) -> tuple[Detected, ...]:
     """The wishes, and beside them a question about the company; talk about anything else counts only alone."""
+    if re.search(_TAMPERS, text):
+        return (Detected(Intent.UNSUPPORTED, 0.9),)
     found: dict[Intent, float] = {}
     for part in re.split(_ALSO, text):
         wish, confidence = _surest_wish(part)

@@ -1,6 +1,7 @@
 """An active session and what was just said in it: which intent is served, what is collected, what is asked next. Pure."""
 
 import re
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -8,28 +9,35 @@ from ai import knowledge, rules
 from ai.responses import Detected
 from audit import EventType
 
-from . import answers, flows, replies
+from . import answers, flows, qualification, replies
 from .flows import Field, Flow
 from .hearing import Heard
 from .intents import Intent, IntentQueue, Outcome
 from .models import Session
 from .plans import Turn, TurnPlan
-from .qualification import summarise_intent
 from .replies import Reply
 
 MISSES_MAX = 2  # product.md §2: after two answers that can't be understood, offer the human
 SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as another wish
 DESCRIPTION_WORDS_MIN = 5
-_SWITCH = r"\b(na verdade|mudei de ideia|tambem|tbm|alem disso|outra coisa|em vez disso)\b"
+_INSTEAD = r"\b(na verdade|mudei de ideia|em vez disso|no lugar disso|melhor (um|uma|fazer|ser))\b"
+_SWITCH = rf"{_INSTEAD}|\b(tambem|tbm|tb|alem disso|outra coisa|outro assunto)\b"
+_KEPT = ("last", "unsupported_said", "unanswered")  # of the open question, when another one is asked
 _MENU = r"^(menu|opcoes|ver opcoes|inicio|voltar|comecar de novo|recomecar|ver o menu|mostrar? (o )?menu)[.! ]*$"
-_CANCEL = r"^(cancela\w*|deixa (pra la|quieto)|desisto|desisti|nao quero mais|esquece|parar?|sair)[.! ]*$"
+_CANCEL = (
+    r"^(cancela\w*( tudo| isso| por favor| ai)?|desisto|desisti|nao quero mais|esquece( tudo| isso)?|parar?|sair)[.! ]*$"
+    r"|(^|[,.!;] ?)(e?h? ?melhor )?(deixa|deixe) (pra la|para la|quieto)[.! ]*$"
+)
+_GO_ON = r"\b(continu\w+|tent\w+ de novo|vamos tentar|segu(e|ir) (ai|aqui|com voce|com vc))\b"
+INTRODUCED_FOR = timedelta(hours=12)  # who heard from Otto in this time knows who he is
 
 
 class Dialogue:
     """Serves one turn of a session.
 
     `session.asked` is the open question: {"menu": True} | {"field": name} | {"next": True}, with "misses" (answers not
-    understood), "offered" (a human was), "intent", "last" (the field answered last) and "unsupported_said".
+    understood), "offered" (a human was), "intent", "last" (the field answered last), "unsupported_said" and "unanswered"
+    (questions of the customer's that nobody could answer).
     """
 
     def __init__(self, turn: Turn, session: Session, heard: Heard, *, is_new: bool):
@@ -41,12 +49,14 @@ class Dialogue:
         self.answered = 0  # answers taken from this turn
         self.picked: str | None = None  # the intent tapped in this turn
         self.dropped = False  # the active one was, in this turn
+        self.insulted = False
+        self.introduces = is_new and not self._has_met()
 
     def run(self) -> TurnPlan:
         heard, asked = self.heard, self.session.asked
         if heard.reading.prompt_version:
             self.session.prompt_version = heard.reading.prompt_version
-        if heard.wants_human or (asked.get("offered") and heard.text and answers.is_yes(heard.text)):
+        if heard.wants_human or (asked.get("offered") and self._accepts(heard.text)):
             self._add_detected()
             self._absorb(answering=False)
             self._record_reading()
@@ -58,6 +68,16 @@ class Dialogue:
         if heard.text:
             self._apply_text(heard.text)
         return self._serve()
+
+    def _has_met(self) -> bool:
+        """Whether the customer heard from us a short while ago, in another session."""
+        conversation = self.turn.conversation
+        last = conversation.last_message_at
+        return conversation.out_seq > 0 and last is not None and self.heard.first_at - last < INTRODUCED_FOR
+
+    def _accepts(self, text: str) -> bool:
+        """Whether the human that was offered is wanted: "sim", but not "quero continuar"."""
+        return bool(text) and answers.is_yes(text) and not re.search(_GO_ON, answers.plain(text))
 
     # --- what was said ------------------------------------------------------------------------------------------------
     def _receive_file(self) -> TurnPlan:
@@ -114,7 +134,10 @@ class Dialogue:
         if int(number) >= len(field.choices):
             return False
         value = flows.read_answer(field, field.choices[int(number)], self.heard.said_on) or field.choices[int(number)]
-        self._keep(flow, {field.name: value})
+        before = self.session.collected.get(intent, {}).get(name)
+        self._keep(flow, {name: value})
+        if before not in (None, value):
+            self._confirm(flow, {name: value})
         return True
 
     def _apply_text(self, text: str) -> None:
@@ -123,23 +146,42 @@ class Dialogue:
         flow = self._active_flow()
         if re.match(_MENU, folded):
             self.wants_menu = True
-        elif re.match(_CANCEL, folded) and asked.get("next"):
+        elif re.search(_CANCEL, folded) and asked.get("next"):
             self._answer_next(yes=False)
-        elif re.match(_CANCEL, folded) and self.queue.open:
+        elif re.search(_CANCEL, folded) and self.queue.open:
             self.turn.lead.append(replies.CANCELLED)
             self._cancel()
-        elif asked.get("offered") and answers.is_no(text):
+        elif self._is_insult(text):
+            self.insulted = True
+        elif asked.get("offered") and not asked.get("next") and (answers.is_no(text) or re.search(_GO_ON, folded)):
             self.try_again = True
         elif asked.get("next") and not self.understood and (answers.is_no(text) or answers.is_yes(text)):
             self._answer_next(yes=answers.is_yes(text))
         elif rules.is_small_talk(text) and (flow or not self.heard.reading.intents):
-            if not self.is_new and not self.heard.reading.intents:
-                self.turn.lead.append(replies.GREETED)
-            self.understood = True
+            self._greet(text)
         elif flow and self.picked is None:
             self._answer(flow, text)
         else:
             self._add_detected()
+
+    def _is_insult(self, text: str) -> bool:
+        """An insult that asks for nothing; where something is asked for, that is what counts."""
+        return rules.is_insult(text) and not any(_is_wish(found.intent) for found in self.heard.reading.intents)
+
+    def _greet(self, text: str) -> None:
+        self.understood = True
+        if rules.is_thanks(text):
+            self.turn.lead.append(replies.WELCOME)
+        elif not self.is_new:
+            self.turn.lead.append(replies.GO_ON if self.heard.reading.intents else replies.GREETED)
+
+    def _confirm(self, flow: Flow, changed: dict[str, str]) -> None:
+        """Say what was corrected; what is new besides is only acknowledged."""
+        labels = {field.name: field.label for field in flow.fields}
+        self.turn.lead.append(
+            replies.corrected({labels[name]: qualification.shown_answer(changed[name]) for name in changed})
+        )
+        self.answered = 0
 
     def _answer(self, flow: Flow, text: str) -> None:
         """A message while a flow asks: an answer, a correction, a question of the customer's own, or another wish."""
@@ -147,18 +189,19 @@ class Dialogue:
         asked = self.session.asked
         field = flow.field(asked.get("field"))
         today = self.heard.said_on
-        if changed := flows.correction(
-            flow, text, collected, asked.get("last"), today=today, asked=asked.get("field")
-        ):
+        if changed := flows.correction(flow, text, collected, asked.get("last"), today=today, asked=asked.get("field")):
+            corrected = {name: value for name, value in changed.items() if name in collected}
             self._keep(flow, changed)
-            self.answered = 0
-            self.turn.lead.append(replies.CORRECTED)
+            if corrected:
+                self._confirm(flow, corrected)
             return
         free = field is not None and field.free
         aside = self._aside(free)
         switches = self._switches(free)
-        answering = not aside and not switches
-        self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering))
+        if not switches and not rules.tampers(text):
+            self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=not aside))
+        if not aside and not switches and not self.understood and rules.is_question(text):
+            aside = self._no_answer_yet()
         if aside:
             self.turn.lead.append(aside)
             self.understood = True
@@ -167,14 +210,20 @@ class Dialogue:
 
     def _aside(self, free: bool) -> str:
         """What is said to a customer who asks something instead of answering; empty where it is an answer."""
-        return self._remark() if not free or rules.is_question(self.heard.text) else ""
+        asks = rules.is_question(self.heard.text) or rules.tampers(self.heard.text)
+        return self._remark() if not free or asks else ""
 
     def _remark(self) -> str:
         """What is said at once to a question about the company and to talk about anything else; else empty."""
         detected = {d.intent for d in self.heard.reading.intents}
         if Intent.INSTITUTIONAL in detected:
-            return knowledge.find_answer(self.heard.text) or replies.NO_ANSWER_YET
+            return knowledge.find_answer(self.heard.text) or self._no_answer_yet()
         return replies.NOT_OURS if Intent.UNSUPPORTED in detected else ""
+
+    def _no_answer_yet(self) -> str:
+        asked = self.session.asked
+        asked["unanswered"] = asked.get("unanswered", 0) + 1
+        return replies.NO_ANSWER_YET[(asked["unanswered"] - 1) % len(replies.NO_ANSWER_YET)]
 
     def _switches(self, free: bool) -> bool:
         """Whether the message is about something else. A free answer may mention anything: there it must say so."""
@@ -197,6 +246,9 @@ class Dialogue:
             urgent = reading.urgent and (len(wishes) == 1 or found.intent == Intent.PYLOTO_ENTREGA_REQUEST)
             self._add(found.intent.value, confidence=found.confidence, urgent=urgent)
         if during_flow:
+            if served and wishes and re.search(_INSTEAD, answers.plain(self.heard.text)):
+                self._change_to(wishes[0].intent)
+                return
             waits = any(entry["intent"] in {wish.intent for wish in wishes} for entry in self.queue.queued)
             if waits and served == (self.queue.active or {}).get("intent"):
                 self.turn.lead.append(replies.NOTED_ALSO)
@@ -207,10 +259,19 @@ class Dialogue:
         if asides and (wishes or not self.heard.wants_human):
             self._answer_or_add(asides.get(Intent.INSTITUTIONAL) or asides[Intent.UNSUPPORTED])
 
+    def _change_to(self, intent: Intent) -> None:
+        """What was served is given up for another wish."""
+        self.queue.decline_active()
+        if self.queue.activate(intent.value):
+            self.turn.lead.append(replies.CHANGED)
+
     def _answer_or_add(self, found: Detected) -> None:
         """Serve as an intent what stands alone. Where something else is open it waits for nothing: it is said at once."""
         alone = all(entry["intent"] == found.intent for entry in self.queue.open)
-        if alone and not self.wants_menu:
+        if alone and found.intent == Intent.INSTITUTIONAL and knowledge.asks_back(self.heard.text):
+            self.turn.lead.append(self._remark())
+            self.understood = self.wants_menu = True  # "quanto custa?": what is asked about comes first
+        elif alone and not self.wants_menu:
             self._add(found.intent.value, confidence=found.confidence)
         else:
             self.turn.lead.append(self._remark())
@@ -246,9 +307,7 @@ class Dialogue:
             collected = self.session.collected.setdefault(flow.intent.value, {})
             asked = next((f.name for f in flow.fields if f.free), None) if answering else None
             today = self.heard.said_on
-            self._keep(
-                flow, flows.absorb(flow, self.heard.text, collected, asked, today=today, answering=answering)
-            )
+            self._keep(flow, flows.absorb(flow, self.heard.text, collected, asked, today=today, answering=answering))
 
     def _chosen_flow(self) -> Flow | None:
         entry = self.queue.choose()
@@ -261,7 +320,8 @@ class Dialogue:
         collected |= taken
         self.session.asked["last"] = next(reversed(taken))
         self.turn.learn(flows.to_profile(flow, taken))
-        self.answered += len(taken)
+        if flow == self._active_flow():
+            self.answered += len(taken)
         self.understood = True
 
     def _note_signals(self) -> None:
@@ -277,6 +337,8 @@ class Dialogue:
     def _serve(self) -> TurnPlan:
         """Serve the active intent, and the next ones as far as they need no answer of the customer's."""
         self._record_reading()
+        if self.insulted and not self.understood:
+            return self._offer_human(replies.INSULTED)
         if self.wants_menu:
             return self._menu()
         if self.try_again and not self.understood:
@@ -296,7 +358,7 @@ class Dialogue:
                 outcome = Outcome.HANDOFF_HUMAN
             else:
                 outcome = self._serve_at_once(Intent(entry["intent"]))
-            self.queue.finish(outcome, summary=summarise_intent(entry, self.session.collected))
+            self.queue.finish(outcome, summary=qualification.summarise_intent(entry, self.session.collected))
             if self.queue.queued:
                 return self._ask_next()
         if self.queue.strongest_outcome():
@@ -308,7 +370,7 @@ class Dialogue:
         entry = self.queue.active
         if entry and not entry.get("opened"):
             entry["opened"] = True
-            if self.is_new:
+            if self.introduces:
                 self.turn.lead.insert(0, replies.introduction())
             self.turn.lead.append(flow.opening)
             # Picked and described in one breath: the description is the answer to the first free question.
@@ -325,6 +387,8 @@ class Dialogue:
         lead = self.turn.lead
         if intent == Intent.PYLOTO_ENTREGA_REQUEST:
             desk = settings.DELIVERY_DESK_WHATSAPP
+            if self.introduces:
+                lead.insert(0, replies.introduction())
             lead.append(replies.route(desk) if desk else replies.NO_DESK)
             return Outcome.ROUTE_EXTERNAL if desk else Outcome.HANDOFF_HUMAN
         if intent == Intent.INSTITUTIONAL:
@@ -348,7 +412,7 @@ class Dialogue:
 
     # --- questions ----------------------------------------------------------------------------------------------------
     def _ask(self, question: dict[str, object], reply: Reply) -> TurnPlan:
-        kept = {name: value for name, value in self.session.asked.items() if name in ("last", "unsupported_said")}
+        kept = {name: value for name, value in self.session.asked.items() if name in _KEPT}
         intent = (self.queue.active or {}).get("intent") or Intent.ENTRY_UNKNOWN.value
         self.session.asked = {**kept, **question, "intent": intent}
         self.turn.intent = self.turn.intent or intent
@@ -381,6 +445,8 @@ class Dialogue:
             return self._ask({"menu": True}, replies.ask_openly())
         if not self.is_new:
             return self._ask({"menu": True}, replies.menu_again())
+        if not self.introduces:
+            return self._ask({"menu": True}, replies.menu_after() if self.turn.lead else replies.menu_back())
         if not self.turn.lead:
             return self._ask({"menu": True}, replies.menu())
         self.turn.lead.insert(0, replies.introduction())
@@ -409,8 +475,13 @@ class Dialogue:
             plan = self._ask_again(missed=True)
             self.session.asked["misses"] = misses
             return plan
-        open_question = {name: asked[name] for name in ("menu", "field", "next") if name in asked}
-        return self._ask(open_question | {"misses": 0, "offered": True}, replies.offer_human())
+        return self._offer_human()
+
+    def _offer_human(self, *why: str) -> TurnPlan:
+        """Offer a human; what was asked stays open."""
+        asked = self.session.asked
+        open_question = {name: asked[name] for name in ("menu", "field", "next") if name in asked} or {"menu": True}
+        return self._ask(open_question | {"misses": 0, "offered": True}, replies.offer_human(*why))
 
     def _doubt(self) -> str:
         """What is said of an answer that can't be meant, such as a day that is past."""
@@ -420,8 +491,14 @@ class Dialogue:
 
     # --- the end ------------------------------------------------------------------------------------------------------
     def _cancel(self) -> None:
-        """The active intent is dropped; what waits is asked about, else the menu is open again."""
-        self.queue.decline_active()
+        """The active intent is dropped; what waits is asked about, else the menu is open again.
+
+        While the menu is open none is active: then all are dropped, and the customer chooses anew.
+        """
+        if self.queue.active:
+            self.queue.decline_active()
+        else:
+            self.queue.decline_open()
         self.dropped = True
         self.understood = True
 
