@@ -254,7 +254,7 @@ class HandoffAdmin(ViewedAdmin):
     def qualification(self, handoff: Handoff) -> str:
         return label_of(Handoff.Qualification, handoff.qualification_level)
 
-    @display(description="esperou")
+    @display(description="espera")
     def waiting(self, handoff: Handoff) -> str:
         return waited(handoff, timezone.now())
 

@@ -118,8 +118,6 @@ def switched(events: Iterable[AuditEvent]) -> list[Switched]:
 
 
 def _text(changes: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    verb = "Pausou" if changes.get("paused", [False, False])[1] else "Ligou"
     number = metadata.get("phone_number_id")
-    if not number:
-        return "Pausou o bot para todos" if changes.get("paused", [False, False])[1] else "Ligou o bot para todos"
-    is_paused = number in changes.get("paused_numbers", [[], []])[1]
-    return f"{'Pausou' if is_paused else 'Ligou'} o bot no número {number}"
+    return f"{verb} o bot no número {number}" if number else f"{verb} o bot para todos"

@@ -1,7 +1,8 @@
 """What staff do with single messages: open the file of one, have it fetched again, decide about one in doubt."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -12,9 +13,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from pyloto.documents import is_document_id
 
-from .agent_pages import REPLY, VIEW, AgentPages
+from .agent_pages import EXPLAINED, REPLY, VIEW, AgentPages, explain
 from .doorbell import doorbell
-from .services import media
+from .services import media, uncertain
 from .services.agents import agent_of
 from .services.chat import is_there
 
@@ -33,10 +34,13 @@ class MessagePages(AgentPages):
         return [
             path(f"{one}/file/", wrap(require_GET(self.file_view)), name=f"{name}_file"),
             path(f"{one}/fetch/", wrap(require_POST(self.fetch_view)), name=f"{name}_fetch"),
+            path(f"{one}/resend/", wrap(require_POST(self.resend_view)), name=f"{name}_resend"),
+            path(f"{one}/leave/", wrap(require_POST(self.leave_view)), name=f"{name}_leave"),
         ]
 
     def file_view(self, request: HttpRequest, user_key: str, message_key: str) -> HttpResponseBase:
-        """The file, decrypted while it is sent. Not audited: it shows no more than the chat that it stands in."""
+        """The file, decrypted while it is sent. Not audited: it shows no more than the chat that it stands in. No page of the admin is
+        cached: a file neither."""
         self.check_message(request, user_key, message_key, VIEW)
         if not is_there(user_key):
             raise Http404
@@ -48,7 +52,6 @@ class MessagePages(AgentPages):
         response["Content-Disposition"] = content_disposition_header(not file.inline, file.filename) or "attachment"
         response["Content-Security-Policy"] = FILE_POLICY
         response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "no-store"
         response["Accept-Ranges"] = "bytes"
         return response
 
@@ -65,6 +68,27 @@ class MessagePages(AgentPages):
         else:
             doorbell.ring_media([(user_key, message_key)])
             messages.success(request, "O arquivo está sendo buscado de novo. Recarregue a página em instantes.")
+        return self.back_to_chat(request, user_key)
+
+    def resend_view(self, request: HttpRequest, user_key: str, message_key: str) -> HttpResponse:
+        return self._decide(request, user_key, message_key, uncertain.resend, "A mensagem foi para a fila de envio.")
+
+    def leave_view(self, request: HttpRequest, user_key: str, message_key: str) -> HttpResponse:
+        return self._decide(request, user_key, message_key, uncertain.dismiss, "Anotado: a mensagem fica como está.")
+
+    def _decide(
+        self, request: HttpRequest, user_key: str, message_key: str, decide: Callable[..., Any], done: str
+    ) -> HttpResponse:
+        self.check_message(request, user_key, message_key, REPLY)
+        agent = agent_of(request.user.pk)
+        try:
+            decide(user_key=user_key, message_key=message_key, agent=agent, now=timezone.now())
+        except uncertain.NotInDoubt:
+            messages.warning(request, "Não há o que decidir: a mensagem chegou, ou alguém já decidiu.")
+        except EXPLAINED as exc:
+            messages.warning(request, explain(exc))
+        else:
+            messages.success(request, done)
         return self.back_to_chat(request, user_key)
 
     def check_message(self, request: HttpRequest, user_key: str, message_key: str, permission: str) -> None:

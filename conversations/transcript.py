@@ -13,6 +13,7 @@ from .failures import failure_text
 from .labels import day_name
 from .media import FILE_TYPES, MediaStatus, can_try_again, status_text
 from .models import Actor, Conversation, Direction, Message, MessageState, Mode
+from .outbox import IN_DOUBT, is_undelivered
 
 DELIVERED = ("played", "read", "delivered")  # Meta's statuses that prove an arrival, the highest first
 
@@ -35,7 +36,6 @@ MEDIA = {  # by Meta's type: the symbol, and what it is
 PREVIEWS = {"reaction": "Reação", **{kind: words for kind, (_, words) in MEDIA.items()}}
 PREVIEW_LENGTH = 80
 TEXT_TYPES = {"text", "interactive", "button"}
-IN_DOUBT = {MessageState.FAILED, MessageState.NEEDS_HUMAN}
 ON_ITS_WAY = {MessageState.SENDING, MessageState.UNKNOWN}
 
 
@@ -88,8 +88,9 @@ class Bubble:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether a person decides if it is sent once more: it was given up, and nothing says that it arrived."""
-        return self.outbound and self.message.state in IN_DOUBT and not arrived(self.message)
+        """Whether a person decides if it is sent once more, as `services.uncertain` lets them."""
+        arrived = self.message.status_at and not is_undelivered(self.message.status_at)
+        return self.outbound and self.message.state in IN_DOUBT and not arrived
 
     @property
     def is_list(self) -> bool:
@@ -141,10 +142,6 @@ def keyed(messages: Iterable[Message]) -> dict[str, Message]:
 def cited_keys(messages: Sequence[Message]) -> set[str]:
     """The keys of quoted messages that are not among these."""
     return {key for message in messages if (key := message.context.get("message_key"))} - keyed(messages).keys()
-
-
-def arrived(message: Message) -> bool:
-    return any(message.status_at.get(status) for status in DELIVERED)
 
 
 def attachment_of(message: Message) -> Attachment | None:

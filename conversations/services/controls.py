@@ -4,6 +4,7 @@ import secrets
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from audit import Event, EventType, event_id, link
 from audit.stores import SYSTEM_CHAIN, AuditLogStore
@@ -62,16 +63,21 @@ def _switched(before: BotControls, paused: bool, phone_number_id: str) -> BotCon
 def _event(
     attempt: str, before: BotControls, after: BotControls, phone_number_id: str, *, agent: str, now: datetime
 ) -> Event:
-    was, is_now = before.to_document(), after.to_document()
+    """Which switch it is says the metadata: a list of numbers before and after would be an array in an array."""
+    switch = partial(_is_on, phone_number_id=phone_number_id)
     return Event(
         event_id(attempt, "control"),
         EventType.CONTROL_CHANGED,
         agent,
         now,
-        changes={name: [was[name], is_now[name]] for name in was if was[name] != is_now[name]},
+        changes={"paused": [switch(before), switch(after)]},
         metadata={"control": "bot"} | ({"phone_number_id": phone_number_id} if phone_number_id else {}),
         correlation_id=current_correlation_id(),
     )
+
+
+def _is_on(switches: BotControls, *, phone_number_id: str) -> bool:
+    return phone_number_id in switches.paused_numbers if phone_number_id else switches.paused
 
 
 def set_conversation_paused(*, user_key: str, paused: bool, agent: str, now: datetime) -> Conversation:

@@ -50,8 +50,8 @@ def conversation(
     return head
 
 
-def message(user_key: str = "ana", *, n: int = 1, outbound: bool = False, **fields: Any) -> Message:
-    """The n-th message of a conversation, one a minute."""
+def message(user_key: str = "ana", *, n: int = 1, outbound: bool = False, key: str = "", **fields: Any) -> Message:
+    """The n-th message of a conversation, one a minute. `key`: hexadecimal, as ours are, where it is to be put off."""
     at = NOON + timedelta(minutes=n)
     values = {
         "direction": Direction.OUT if outbound else Direction.IN,
@@ -64,7 +64,7 @@ def message(user_key: str = "ana", *, n: int = 1, outbound: bool = False, **fiel
         "state": MessageState.SENT if outbound else MessageState.HANDLED,
         **fields,
     }
-    stored = Message(id=f"m{n:04d}", **values)
+    stored = Message(id=key or f"m{n:04d}", **values)
     get_store().create(f"conversations/{user_key}/messages/{stored.pk}", stored.to_document())
     return stored
 

@@ -1,0 +1,392 @@
+"""What agents do in the admin: the queue, taking a conversation, answering in it, and leaving it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+
+from conversations.models import Actor, Handoff, Message, MessageState, Mode
+from conversations.services import agents
+from conversations.transcript import delivery_of
+from pyloto.documents import DocumentStore, Query, get_store
+from pyloto.documents.recorder import RecordingStore
+from tests.conversations import chat_data as data
+
+pytestmark = pytest.mark.usefixtures("valkey")
+
+BASE = "/admin/conversations/conversation/ana/"
+CHAT = f"{BASE}change/"
+QUEUE = "/admin/conversations/handoff/"
+ALL = ("take", "reply", "release", "pause")
+BUTTONS = {
+    "Assumir conversa": "take",
+    "Sim, concluir": "close",
+    "Devolver à fila": "put-back",
+    "Sim, devolver ao bot": "release",
+    "Pausar o bot nesta conversa": "pause",
+    "Enviar": "reply",
+}
+
+
+def agent(username: str = "agente", may: Sequence[str] = ALL, **names: str) -> User:
+    user = User.objects.create_user(username, is_staff=True, **names)
+    codes = ["view_conversation", "view_handoff", *(f"{verb}_conversation" for verb in may)]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codes))
+    return user
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def name_of(user: User) -> str:
+    return f"user:{user.pk}"
+
+
+def conversation(mode: Mode = Mode.WAITING_HUMAN, owner: User | str | None = None, **header: object) -> None:
+    """With an open window; a handoff stands beside it unless the bot has it."""
+    assigned_to = name_of(owner) if isinstance(owner, User) else owner
+    data.conversation(mode=mode, assigned_to=assigned_to, **{"last_user_at": timezone.now(), **header})
+    if mode != Mode.BOT:
+        status = Handoff.Status.TAKEN if mode == Mode.HUMAN else Handoff.Status.OPEN
+        data.handoff(status=status, agent_id=assigned_to, taken_at=data.NOON if assigned_to else None)
+
+
+def documents(collection: str) -> list[dict]:
+    store = get_store()
+    inner = store.inner if isinstance(store, RecordingStore) else store
+    return [snapshot.data for snapshot in inner.query(Query(collection))]
+
+
+def header() -> dict:
+    return get_store().get("conversations/ana").data
+
+
+def replies() -> list[str]:
+    return [m["text"] for m in documents("conversations/ana/messages") if m["actor"] == Actor.HUMAN]
+
+
+def events() -> list[tuple[str, str]]:
+    return [(event["event_type"], event["actor"]) for event in sorted(documents("audit_logs"), key=lambda e: e["seq"])]
+
+
+def buttons_in(html: str) -> set[str]:
+    return {name for text, name in BUTTONS.items() if f">{text}<" in html}
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "may", "expected"),
+    [
+        (Mode.BOT, None, ALL, {"take", "pause"}),
+        (Mode.WAITING_HUMAN, None, ALL, {"take", "release", "pause"}),
+        (Mode.HUMAN, "me", ALL, {"reply", "close", "put-back", "release", "pause"}),
+        (Mode.HUMAN, "other", ALL, {"release", "pause"}),
+        (Mode.HUMAN, "whatsapp_app", ALL, {"take", "release", "pause"}),
+        (Mode.WAITING_HUMAN, None, (), set()),
+        (Mode.HUMAN, "me", ("reply",), {"reply"}),
+        (Mode.HUMAN, "me", ("take",), {"close", "put-back"}),
+    ],
+)
+def test_the_buttons_are_those_that_make_sense_and_are_allowed(mode, owner, may, expected, embedded_store):
+    me, other = agent(may=may), agent("outra", first_name="Bia")
+    conversation(mode, {"me": me, "other": other}.get(owner, owner))
+    html = signed_in(me).get(CHAT).content.decode()
+    assert buttons_in(html) == expected
+    assert ("Com você desde" in html) == (owner == "me")
+    assert ("Com Bia desde" in html) == (owner == "other")
+
+
+def test_a_conversation_that_goes_on_elsewhere_has_no_buttons(embedded_store: DocumentStore):
+    data.conversation("rui")
+    conversation(merged_into="rui")
+    assert not buttons_in(signed_in(agent()).get(CHAT).content.decode())
+
+
+@pytest.mark.parametrize("action", ["take", "close", "put-back", "release", "pause", "resume", "reply"])
+def test_only_a_post_of_somebody_with_the_permission_counts(action: str, embedded_store: DocumentStore):
+    user = agent(may=())
+    conversation(Mode.WAITING_HUMAN if action == "take" else Mode.HUMAN, None if action == "take" else user)
+    client, before = signed_in(user), header()
+    assert client.post(f"{BASE}{action}/", {"text": "oi", "key": "k"}).status_code == 403
+    user.user_permissions.add(*Permission.objects.filter(codename__endswith="_conversation"))
+    assert client.get(f"{BASE}{action}/").status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(user)
+    assert strict.post(f"{BASE}{action}/", {"text": "oi", "key": "k"}).status_code == 403
+    user.user_permissions.remove(Permission.objects.get(codename="view_conversation"))
+    assert client.post(f"{BASE}{action}/", {"text": "oi", "key": "k"}).status_code == 403
+    assert header() == before
+    user.user_permissions.add(Permission.objects.get(codename="view_conversation"))
+    assert client.post(f"{BASE}{action}/", {"text": "oi", "key": "k"}).status_code == 302
+    for user_key in ("__x__", ".", "%00"):
+        assert client.post(f"{BASE.replace('ana', user_key)}{action}/").status_code == 404
+
+
+def test_an_agent_takes_pauses_resumes_and_closes_and_the_trail_says_who(embedded_store: DocumentStore):
+    user = agent()
+    client = signed_in(user)
+    conversation()
+    for action, told in (
+        ("take", "A conversa é sua"),
+        ("pause", "O bot está em pausa nesta conversa."),
+        ("resume", "O bot volta a responder"),
+        ("put-back", "Conversa devolvida à fila"),
+        ("take", "A conversa é sua"),
+        ("close", "Atendimento concluído"),
+        ("close", "Esta conversa já está com o bot."),
+        ("put-back", "Esta conversa não está com você."),
+    ):
+        assert told in client.post(f"{BASE}{action}/", follow=True).content.decode()
+    assert {actor for _, actor in events()} == {name_of(user)}
+    assert [event for event, _ in events()].count("HANDOFF_TAKEN") == 2
+    assert header()["mode"] == Mode.BOT
+
+
+def test_who_comes_second_is_told_who_was_first(embedded_store: DocumentStore):
+    conversation()
+    first, second = signed_in(agent("ana", first_name="Ana", last_name="Lima")), signed_in(agent("rui"))
+    assert "Assumir conversa" in second.get(CHAT).content.decode()
+    first.post(f"{BASE}take/")
+    html = second.post(f"{BASE}take/", follow=True).content.decode()
+    assert "Ana Lima assumiu primeiro: esta conversa não está com você." in html
+    assert "A conversa é sua" not in html
+    html = second.post(f"{BASE}reply/", {"text": "Oi, sou eu", "key": "k"}).content.decode()
+    assert "Ana Lima assumiu primeiro" in html
+    assert "Oi, sou eu" in html  # what was written is not lost
+    assert replies() == []
+
+
+# --- replies ----------------------------------------------------------------------------------------------------------
+def test_the_same_form_sent_twice_is_one_message(embedded_store: DocumentStore):
+    user = agent()
+    conversation(Mode.HUMAN, user)
+    client = signed_in(user)
+    key = client.get(CHAT).context["draft"].key
+    for _ in range(2):
+        assert client.post(f"{BASE}reply/", {"text": "Olá!\r\nTudo bem?", "key": key})["Location"] == CHAT
+    assert replies() == ["Olá!\nTudo bem?"]
+    client.post(f"{BASE}reply/", {"text": "Outra coisa", "key": key})  # from a page that the browser had kept
+    assert sorted(replies()) == ["Olá!\nTudo bem?", "Outra coisa"]
+    assert client.get(CHAT).context["draft"].key != key
+
+
+def test_what_was_refused_stays_in_the_box_with_the_reason(embedded_store: DocumentStore):
+    user = agent()
+    conversation(Mode.HUMAN, user)
+    client = signed_in(user)
+    long = "x" * 4097
+    for text in (long, "   "):
+        response = client.post(f"{BASE}reply/", {"text": text, "key": "abc"})
+        assert response.status_code == 409
+        html = response.content.decode()
+        assert "A mensagem não foi enviada: escreva de 1 a 4096 caracteres." in html
+        assert 'name="key" value="abc"' in html
+    assert long in client.post(f"{BASE}reply/", {"text": long, "key": "abc"}).content.decode()
+    assert client.post(f"{BASE}reply/", {"text": "y" * 4096, "key": "abc"}).status_code == 302
+    assert replies() == ["y" * 4096]
+
+
+def test_a_contended_conversation_keeps_the_text(embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch):
+    user = agent()
+    conversation(Mode.HUMAN, user)
+
+    def contended(**_: object) -> None:
+        raise agents.Contended("others")
+
+    monkeypatch.setattr(agents, "reply", contended)
+    html = signed_in(user).post(f"{BASE}reply/", {"text": "Um texto & tanto", "key": "abc"}).content.decode()
+    assert "Tente de novo em instantes" in html
+    assert "Um texto &amp; tanto</textarea>" in html
+
+
+def test_after_24_hours_the_page_says_why_nothing_can_be_written(embedded_store: DocumentStore):
+    user = agent()
+    conversation(Mode.HUMAN, user, last_user_at=timezone.now() - timedelta(hours=25))
+    client = signed_in(user)
+    html = client.get(CHAT).content.decode()
+    assert "passaram mais de 24 horas da última mensagem do cliente" in html
+    assert "<textarea" not in html
+    response = client.post(f"{BASE}reply/", {"text": "atrasada", "key": "k"})  # the page was open since before
+    assert response.status_code == 409
+    assert "atrasada</textarea>" in response.content.decode()
+    assert replies() == []
+
+
+def test_who_may_only_read_cannot_decide_about_messages(embedded_store: DocumentStore):
+    user = agent(may=())
+    conversation()
+    data.message(outbound=True, state=MessageState.NEEDS_HUMAN)
+    client = signed_in(user)
+    assert "Deixar assim" not in client.get(CHAT).content.decode()
+    for action in ("resend", "leave", "fetch"):
+        assert client.post(f"{BASE}messages/m0001/{action}/").status_code == 403
+
+
+# --- messages in doubt ------------------------------------------------------------------------------------------------
+def test_a_message_in_doubt_is_sent_again_once_or_left(embedded_store: DocumentStore):
+    user = agent(may=("reply",))
+    conversation()
+    data.message(n=1, outbound=True, state=MessageState.NEEDS_HUMAN, text="Primeira")
+    data.message(n=2, outbound=True, state=MessageState.FAILED, text="Segunda", errors=[{"code": 131026}])
+    client = signed_in(user)
+    html = client.get(CHAT).content.decode()
+    assert "Entrega incerta: reenviar?" in html
+    assert "o número não pode receber mensagens" in html
+    assert html.count(">Deixar assim<") == 2
+    for _ in range(2):
+        client.post(f"{BASE}messages/m0001/resend/")
+    assert replies() == ["Primeira"]
+    assert "Anotado" in client.post(f"{BASE}messages/m0002/leave/", follow=True).content.decode()
+    html = client.post(f"{BASE}messages/m0002/leave/", follow=True).content.decode()
+    assert "Não há o que decidir" in html
+    assert ">Deixar assim<" not in html
+    assert replies() == ["Primeira"]
+    assert "Não há o que decidir" in client.post(f"{BASE}messages/nothing/resend/", follow=True).content.decode()
+
+
+def test_after_24_hours_a_message_in_doubt_can_only_be_left(embedded_store: DocumentStore):
+    conversation(last_user_at=timezone.now() - timedelta(hours=25))
+    data.message(outbound=True, state=MessageState.NEEDS_HUMAN)
+    client = signed_in(agent())
+    html = client.get(CHAT).content.decode()
+    assert ">Reenviar<" not in html
+    assert ">Deixar assim<" in html
+    assert "passaram mais de 24 horas" in client.post(f"{BASE}messages/m0001/resend/", follow=True).content.decode()
+    assert replies() == []
+
+
+@pytest.mark.parametrize(
+    ("actor", "state", "mode", "told"),
+    [
+        (Actor.PYLOTO, MessageState.SENDING, Mode.HUMAN, True),
+        (Actor.PYLOTO, MessageState.UNKNOWN, Mode.HUMAN, True),
+        (Actor.PYLOTO, MessageState.SENDING, Mode.WAITING_HUMAN, False),
+        (Actor.PYLOTO, MessageState.SENT, Mode.HUMAN, False),
+        (Actor.HUMAN, MessageState.SENDING, Mode.HUMAN, False),
+    ],
+)
+def test_a_message_of_the_bots_on_its_way_at_a_takeover_is_shown_as_such(actor, state, mode, told):
+    message = Message(direction="out", actor=actor, state=state)
+    assert ("bot em envio" in delivery_of(message, taken=mode == Mode.HUMAN).label) == told
+
+
+# --- the queue --------------------------------------------------------------------------------------------------------
+def test_the_queue_shows_who_is_due_first_and_the_better_qualified_before_others(store: DocumentStore):
+    now = timezone.now()
+    soon, later = now + timedelta(hours=1), now + timedelta(hours=2)
+    level = Handoff.Qualification
+    for name, fields in {
+        "Depois": {"target_at": later, "qualification_level": level.HIGH},
+        "Baixa": {"target_at": soon, "qualification_level": level.LOW},
+        "Alta": {"target_at": soon, "qualification_level": level.HIGH},
+        "Atrasada": {"target_at": now - timedelta(minutes=1), "opened_at": now - timedelta(minutes=95)},
+        "Assumida": {"status": Handoff.Status.TAKEN},
+        "Resolvida": {"status": Handoff.Status.RESOLVED},
+    }.items():
+        data.handoff(name, lead={"name": name}, **fields)
+    client = signed_in(agent())
+    html = client.get(QUEUE).content.decode()
+    names = ("Depois", "Baixa", "Alta", "Atrasada", "Assumida", "Resolvida")
+    assert sorted((name for name in names if f">{name}<" in html), key=html.index) == [
+        "Atrasada",
+        "Alta",
+        "Baixa",
+        "Depois",
+    ]
+    assert "1 h 35 min" in html
+    assert html.count('class="is-late"') == 1
+    assert html.count('class="row-take"') == 4
+    for view, shown in {"em-atendimento": "Assumida", "resolvidos": "Resolvida"}.items():
+        html = client.get(f"{QUEUE}?mostrar={view}").content.decode()
+        assert f">{shown}<" in html
+        assert "Depois" not in html
+        assert "row-take" not in html
+
+
+def test_who_may_not_take_is_offered_no_button_in_the_queue(embedded_store: DocumentStore):
+    conversation()
+    html = signed_in(agent(may=())).get(QUEUE).content.decode()
+    assert "row-take" not in html
+    html = signed_in(agent("outra")).get(f"{QUEUE}ana-session/change/").content.decode()
+    assert "Assumir conversa" in html
+
+
+def test_my_handoffs_are_those_that_i_have(store: DocumentStore):
+    me = agent()
+    data.handoff("ana", status=Handoff.Status.TAKEN, agent_id=name_of(me), lead={"name": "Minha"})
+    data.handoff("rui", status=Handoff.Status.TAKEN, agent_id="user:0", lead={"name": "Alheia"})
+    html = signed_in(me).get(f"{QUEUE}?mostrar=meus").content.decode()
+    assert "Minha" in html
+    assert "Alheia" not in html
+
+
+def test_a_handoff_reads_like_what_a_human_needs(admin_client: Client, embedded_store: DocumentStore):
+    data.conversation()
+    data.handoff(
+        lead={"name": "Ana Souza", "city": "Castro/PR", "is_business": True},
+        summary="Sistemas sob medida\n• Problema: pedidos se perdem",
+        requirements={"CUSTOM_SOFTWARE": {"problem": "Pedidos se perdem", "budget": "unknown"}},
+        qualification_reasons=["Pediu urgência", "Fala com quem decide"],
+        deadline="até dezembro",
+        lead_score=87,
+        confidence=0.93,
+        routing="software",
+    )
+    html = admin_client.get(f"{QUEUE}ana-session/change/").content.decode()
+    for shown in (
+        "• Problema: pedidos se perdem", "Pedidos se perdem", "Não informado", "Pediu urgência", "Fala com quem decide",
+        "até dezembro", ">87<", "93%", "Sistemas sob medida", "Castro/PR", "+55 42 9••••-••34", "Alta",
+    ):  # fmt: skip
+        assert shown in html
+
+
+# --- news -------------------------------------------------------------------------------------------------------------
+def test_a_page_learns_whether_the_conversation_changed(embedded_store: DocumentStore):
+    conversation(attempt="first")
+    client = signed_in(agent())
+    assert client.get(f"{BASE}news/").json() == {"version": "first"}
+    client.post(f"{BASE}take/")
+    assert client.get(f"{BASE}news/").json() != {"version": "first"}
+    for user_key in ("nobody", "__x__"):
+        assert client.get(f"{BASE.replace('ana', user_key)}news/").status_code == 404
+    nobody = User.objects.create_user("novo", is_staff=True)
+    assert signed_in(nobody).get(f"{BASE}news/").status_code == 403
+
+
+# --- agents who leave -------------------------------------------------------------------------------------------------
+def edit(client: Client, user: User, **changes: str) -> str:
+    """Save the form of a user, as it is but for the changes; "" unticks a box."""
+    joined = timezone.localtime(user.date_joined)
+    form = {"username": user.username, "is_active": "on", "is_staff": "on"} | changes
+    form |= {"date_joined_0": f"{joined:%d/%m/%Y}", "date_joined_1": f"{joined:%H:%M:%S}"}
+    sent = {name: value for name, value in form.items() if value}
+    return client.post(f"/admin/auth/user/{user.pk}/change/", sent, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("left", ["is_active", "is_staff"])
+def test_the_conversations_of_who_leaves_go_back_to_the_queue(
+    left: str, admin_client: Client, embedded_store: DocumentStore
+):
+    user = agent()
+    conversation(Mode.HUMAN, user)
+    client = signed_in(user)
+    assert "à fila." not in edit(admin_client, user)
+    assert header()["mode"] == Mode.HUMAN
+    assert "1 conversa desta pessoa voltou à fila." in edit(admin_client, user, **{left: ""})
+    assert (header()["mode"], header()["assigned_to"]) == (Mode.WAITING_HUMAN, None)
+    assert get_store().get("handoffs/ana-session").data["status"] == Handoff.Status.OPEN
+    assert client.get(CHAT).status_code == 302  # their session is over
+    assert "login" in client.post(f"{BASE}reply/", {"text": "ainda estou", "key": "k"})["Location"]
+
+
+def test_the_conversations_of_who_is_deleted_go_back_too(admin_client: Client, embedded_store: DocumentStore):
+    user = agent()
+    conversation(Mode.HUMAN, user)
+    response = admin_client.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}, follow=True)
+    assert "1 conversa desta pessoa voltou à fila." in response.content.decode()
+    assert header()["mode"] == Mode.WAITING_HUMAN

@@ -1,0 +1,157 @@
+"""Two agents at work: the queue, who takes a customer, what they write, and the switches of the bot. In a browser."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from conversations.models import Mode
+from pyloto.documents import DocumentStore, use_store
+from tests.lab.browser import browser, picture, signed_in
+from tests.lab.faulty_store import FaultyStore
+
+from . import invariants
+from .customer import Customer
+from .outside import Outside
+
+__all__ = ["browser"]
+
+CHAT = "/admin/conversations/conversation/{}/change/"
+
+
+@pytest.fixture
+def customer(embedded_store: DocumentStore, valkey: object) -> Iterator[Customer]:
+    with use_store(FaultyStore(embedded_store)) as faulty:
+        yield (customer := Customer(faulty, Outside()))
+        invariants.check(customer)
+
+
+@pytest.fixture
+def pages(browser: Browser, live_server: Any, customer: Customer) -> Iterator[tuple[Page, Page]]:
+    """Ana's at a desk, Rui's on a phone."""
+    with ExitStack() as stack:
+        ana, visited = stack.enter_context(signed_in(browser, live_server.url, username="ana", first_name="Ana"))
+        rui, others = stack.enter_context(
+            signed_in(browser, live_server.url, username="rui", first_name="Rui", width=390, height=844)
+        )
+        yield ana, rui
+    assert not [url for url in visited + others if re.search(r"9999|0001|[Ee]xemplo", url)]
+
+
+def go(page: Page, path: str) -> None:
+    page.goto(page.url.partition("/admin/")[0] + path)
+
+
+def says(page: Page, text: str) -> None:
+    expect(page.get_by_text(text).first).to_be_visible()
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing makes the page wider than its window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_from_the_queue_to_the_end_of_the_conversation(pages: tuple[Page, Page], customer: Customer) -> None:
+    ana, rui = pages
+    customer.writes("quero falar com uma pessoa").is_served()
+    for page, size in ((ana, "desktop"), (rui, "phone")):
+        go(page, "/admin/conversations/handoff/")
+        says(page, "Cliente Exemplo")
+        picture(page, f"1-queue-{size}")
+    rui.get_by_role("link", name="Cliente Exemplo").click()
+    says(rui, "O que o cliente pediu")
+    picture(rui, "2-handoff-phone")
+    assert fits(rui)
+    go(ana, CHAT.format(customer.user_key))
+    says(ana, "Aguardando uma pessoa desde")
+    picture(ana, "3-waiting-desktop")
+
+    go(ana, "/admin/conversations/handoff/")
+    press(ana, "Assumir")
+    says(ana, "A conversa é sua")
+    says(ana, "Com você desde")
+    press(rui, "Assumir conversa")  # he still sees it as it was
+    says(rui, "Ana assumiu primeiro: esta conversa não está com você.")
+    says(rui, "Com Ana desde")
+    picture(rui, "4-taken-phone")
+    assert fits(rui)
+    expect(rui.get_by_label("Resposta ao cliente")).to_have_count(0)
+
+    reply = ana.get_by_label("Resposta ao cliente")
+    reply.fill("Olá! Sou a Ana.\nComo posso ajudar?")
+    says(ana, "34 de 4096 caracteres")
+    reply.evaluate("box => { box.form.requestSubmit(); box.form.requestSubmit() }")
+    says(ana, "Como posso ajudar?")
+    expect(ana.get_by_label("Resposta ao cliente")).to_have_value("")
+    ana.reload()
+    customer.is_served()
+    assert customer.outside.texts[1:] == ["Olá! Sou a Ana.\nComo posso ajudar?"]
+    customer.gets("delivered", customer.replies[-1]).gets("read", customer.replies[-1])
+    customer.writes("quanto custa um site?").is_served()
+    ana.reload()
+    says(ana, "quanto custa um site?")
+    expect(ana.get_by_label("Lida")).to_have_count(1)
+    picture(ana, "5-mine-desktop")
+
+    ana.get_by_text("Concluir atendimento").click()
+    picture(ana, "6-confirm-desktop")
+    press(ana, "Sim, concluir")
+    says(ana, "Atendimento concluído")
+    says(ana, "O bot responde a este cliente")
+    assert customer.header.mode == Mode.BOT
+
+
+def test_news_come_without_a_reload_and_leave_the_draft_alone(pages: tuple[Page, Page], customer: Customer) -> None:
+    ana, _ = pages
+    customer.writes("quero falar com uma pessoa").is_served()
+    go(ana, CHAT.format(customer.user_key))
+    press(ana, "Assumir conversa")
+    reply = ana.get_by_label("Resposta ao cliente")
+    reply.fill("Estou escre")
+    customer.writes("ainda estou aqui").is_served()
+    ana.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    says(ana, "ainda estou aqui")
+    expect(reply).to_have_value("Estou escre")
+    reply.fill("x" * 4097)
+    expect(ana.get_by_role("button", name="Enviar")).to_be_disabled()
+
+
+def test_the_bot_is_paused_for_everybody_and_for_one_customer(pages: tuple[Page, Page], customer: Customer) -> None:
+    ana, rui = pages
+    customer.writes("oi").is_served()
+    go(rui, "/admin/conversations/conversation/bot/")
+    picture(rui, "7-bot-phone")
+    rui.get_by_text("Pausar o bot").first.click()
+    press(rui, "Sim, pausar o bot")
+    says(rui, "O bot está em pausa.")
+    says(rui, "Pausou o bot para todos")
+    picture(rui, "8-bot-paused-phone")
+    assert fits(rui)
+    for path in ("/admin/", "/admin/conversations/conversation/", "/admin/conversations/handoff/"):
+        go(ana, path)
+        says(ana, "O bot está em pausa para todos os clientes")
+    go(ana, CHAT.format(customer.user_key))
+    says(ana, "O bot está em pausa para todos os clientes")
+    picture(ana, "9-paused-desktop")
+    customer.writes("vocês fazem sites?").is_served()
+    assert len(customer.outside.sent) == 1
+
+    rui.get_by_text("Ligar o bot").first.click()
+    press(rui, "Sim, ligar o bot")
+    says(rui, "O bot volta a responder.")
+    press(ana, "Pausar o bot nesta conversa")
+    says(ana, "O bot está em pausa nesta conversa: este cliente")
+    customer.writes("alguém?").is_served()
+    assert len(customer.outside.sent) == 1
+    press(ana, "Retomar o bot nesta conversa")
+    expect(ana.locator(".bot-paused")).to_have_count(0)
+    go(rui, CHAT.format(customer.user_key))
+    picture(rui, "10-chat-phone")
+    assert fits(rui)
