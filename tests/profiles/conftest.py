@@ -14,6 +14,7 @@ __all__ = ["clock", "customer", "faulty", "fresh_process", "outside"]
 def file_folders(settings: Any, tmp_path: Path) -> None:
     """The files of both storages are the test's own."""
     changed = {
-        name: settings.STORAGES[name] | {"OPTIONS": {"location": tmp_path / name}} for name in ("default", "exports")
+        name: settings.STORAGES[name] | {"OPTIONS": {"location": tmp_path / name}}
+        for name in ("default", "exports", "media")
     }
     settings.STORAGES = settings.STORAGES | changed

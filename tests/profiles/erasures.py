@@ -10,15 +10,16 @@ from typing import Any
 
 import redis
 from django.core.cache import cache
-from django.core.files.storage import default_storage, storages
+from django.core.files.storage import storages
 from django.utils import timezone
 
 from audit.chain import verify
 from conversations.privacy import erasure as conversations_privacy
-from conversations.privacy import quarantine
+from conversations.privacy import media, quarantine
 from conversations.services import ingest
 from conversations.services.merging import merge
 from conversations.services.turns import process
+from conversations.stores import MEDIA_FILES
 from conversations.whatsapp.client import Accepted
 from profiles.models import Erasure, Identity
 from profiles.services import erasure
@@ -26,8 +27,10 @@ from pyloto.documents import DocumentStore, Query, Snapshot, get_store, use_stor
 from pyloto.documents.document_model import DocumentModel
 from pyloto.documents.models import Document
 from pyloto.documents.recorder import RecordingStore
+from pyloto.privacy import encrypted_files
 from pyloto.privacy.fields import DecryptionFailed, decrypt
 from pyloto.privacy.hashing import identity_keys
+from pyloto.privacy.streams import decrypt_stream
 from tests.conversations.deliveries import envelope, post, text_message
 from tests.conversations.outside import Outside, WorkerDied
 from tests.lab.canaries import BSUID, CPF, EMAIL, NAME, PHONE, WA_ID, find_canaries, planted_wamid
@@ -60,9 +63,21 @@ class World:
         self.quarantines()
         self.post_message(f"ainda aí? {TEXT}")  # nobody has looked at it yet
         self.waits_to_be_sent()
+        for user_key in (self.bystander, self.user_key, self.merged):
+            self.keeps_a_file(user_key)
         profile = get_store().get(f"user_profiles/{self.bystander}")
         get_store().update(profile.path, {"merge_candidates": [self.user_key, "somebody-else"]})
         return self
+
+    def keeps_a_file(self, user_key: str) -> None:
+        """One of their messages brought a file, which lies in the storage."""
+        message = min(inner().query(Query(f"conversations/{user_key}/messages")), key=lambda found: found.id)
+        name = f"media/{user_key}/{message.id}.0123456789abcdef"
+        content = [b"%PDF-1.7 ", b"Bom dia" if user_key == self.bystander else TEXT.encode()]
+        file = encrypted_files.save_stream(MEDIA_FILES, name, content, path=message.path)
+        told = {"id": "1284750000000", "mime_type": "application/pdf", "filename": f"{NAME}.pdf"}
+        stored = {"status": "STORED", "tries": 1, "file": file, "content_type": "application/pdf", "size_bytes": 90}
+        get_store().update(message.path, {"media": (told if user_key != self.bystander else {}) | stored})
 
     def waits_to_be_sent(self) -> None:
         """The last answer is in the queue still."""
@@ -148,6 +163,10 @@ def everything_kept(valkey: redis.Redis) -> dict[str, str]:
 
 
 def _file_text(file: Path, folder: Path) -> str:
+    if file.relative_to(folder).parts[0] == "media":
+        path = f"conversations/{file.parent.name}/messages/{file.name.partition('.')[0]}"
+        with file.open("rb") as opened_file:
+            return b"".join(decrypt_stream(opened_file, path=path, field="media.content")).decode()
     text = file.read_text(errors="replace")
     if not ENVELOPE.fullmatch(text):
         return text
@@ -155,7 +174,7 @@ def _file_text(file: Path, folder: Path) -> str:
 
 
 def folders() -> list[Path]:
-    return [Path(default_storage.path("")), Path(storages["exports"].path(""))]
+    return [Path(storages[name].path("")) for name in ("default", "exports", "media")]
 
 
 def canaries_in(kept: dict[str, str]) -> dict[str, list[str]]:
@@ -185,6 +204,7 @@ def check_gone(world: World, valkey: redis.Redis, *, user_keys: Sequence[str] = 
     check_trails()
     assert inner().get(f"user_profiles/{world.bystander}").data["merge_candidates"] == ["somebody-else"]
     assert [s for s in all_documents() if s.path.startswith(f"conversations/{world.bystander}/messages/")]
+    assert [text for place, text in kept.items() if f"media/{world.bystander}" in place]
     assert any("Bom dia" in kept[s.path] for s in all_documents() if s.path.startswith("webhook_quarantine/"))
 
 
@@ -259,6 +279,7 @@ def burning(fuse: Fuse, patch: Any, work: Callable[[], Any]) -> bool:
         patched.setattr(conversations_privacy, "get_redis", lambda: Mortal(redis_client(), fuse, ("delete",)))
         patched.setattr(erasure.write_once, "save_once", save)
         patched.setattr(quarantine, "default_storage", Mortal(storage, fuse, ("delete",)))
+        patched.setattr(media, "storage_of", lambda entry: Mortal(storages[entry.storage], fuse, ("delete",)))
         try:
             work()
         except WorkerDied:

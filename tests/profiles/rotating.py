@@ -1,15 +1,17 @@
 """Rings of keys and peppers, what stands encrypted anywhere, and a walk that dies at one call."""
 
 import base64
+import io
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.core.files.storage import default_storage
+from django.core.files.storage import default_storage, storages
 
 from pyloto.documents import get_store, use_store
 from pyloto.privacy import encrypted_files
 from pyloto.privacy.fields import decrypt
+from pyloto.privacy.streams import decrypt_stream
 from tests.conversations.outside import WorkerDied
 
 from .erasures import Fuse, Mortal, all_documents
@@ -37,6 +39,9 @@ def envelopes() -> dict[Place, str]:
         if snapshot.path.startswith("webhook_quarantine/") and snapshot.data["file"]:
             with default_storage.open(snapshot.data["file"]) as file:
                 found[snapshot.path, "body"] = file.read().decode()
+        if file_name := (snapshot.data.get("media") or {}).get("file"):
+            with storages["media"].open(file_name) as file:
+                found[snapshot.path, "media.content"] = file.read().decode("latin-1")
     return found
 
 
@@ -54,7 +59,14 @@ def _texts(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def plain() -> dict[Place, str]:
     """Everything encrypted, as readers see it with the ring of now. Raises where one cannot be read."""
-    return {place: decrypt(envelope, path=place[0], field=place[1]) for place, envelope in envelopes().items()}
+    return {
+        place: (decrypted_file if place[1] == "media.content" else decrypt)(sealed, path=place[0], field=place[1])
+        for place, sealed in envelopes().items()
+    }
+
+
+def decrypted_file(sealed: str, *, path: str, field: str) -> str:
+    return b"".join(decrypt_stream(io.BytesIO(sealed.encode("latin-1")), path=path, field=field)).decode()
 
 
 def versions() -> set[str]:
@@ -64,7 +76,9 @@ def versions() -> set[str]:
 def dies(fuse: Fuse, patch: Any, work: Callable[[], Any]) -> bool:
     """Do the work with every call of the stores behind the fuse; whether the process died."""
     with patch.context() as patched, use_store(Mortal(get_store(), fuse, STORE_CALLS)):
-        patched.setattr(encrypted_files, "default_storage", Mortal(default_storage, fuse, STORAGE_CALLS))
+        patched.setattr(
+            encrypted_files, "storage_of", lambda entry: Mortal(storages[entry.storage], fuse, STORAGE_CALLS)
+        )
         try:
             work()
         except WorkerDied:

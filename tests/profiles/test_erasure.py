@@ -114,6 +114,7 @@ def test_the_receipt_tells_what_was_removed_what_stays_and_why(world: World, set
     removed = {row["passo"]: row["quantidade"] for row in told["removido"]}
     assert removed["conversations.messages"] == 7  # three answered ones, their answers, and one that waited
     assert removed["conversations.outbox"] == 1
+    assert removed["conversations.media"] == 2
     assert removed["conversations.quarantine"] == 3
     assert removed["profiles.merges"] == 1
     assert removed["profiles.profile"] == removed["conversations.handoffs"] * 2 == 2

@@ -14,7 +14,7 @@ import pytest
 import redis
 import time_machine
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import default_storage, storages
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
@@ -29,6 +29,7 @@ from pyloto.privacy.fields import DecryptionFailed, UnknownKey, decrypt, encrypt
 from pyloto.privacy.registry import encrypted_fields
 from pyloto.privacy.rotation import rotate_keys
 from tests.conversations.deliveries import envelope, post, text_message
+from tests.conversations.files import stored_files
 from tests.conversations.kept import documents
 from tests.conversations.outside import Outside
 from tests.lab.canaries import PHONE
@@ -36,7 +37,7 @@ from tests.lab.canaries import PHONE
 from . import erasures
 from .erasures import Copy, Fuse, World
 from .people import writes
-from .rotating import dies, envelopes, plain, ring, versions
+from .rotating import decrypted_file, dies, envelopes, plain, ring, versions
 
 CHILD = """
 import sys, django
@@ -55,7 +56,8 @@ call_command("rotate_keys")
 def _small(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pages and a file, out of few documents."""
     settings.STORAGES = settings.STORAGES | {
-        name: settings.STORAGES[name] | {"OPTIONS": {"location": tmp_path / name}} for name in ("default", "exports")
+        name: settings.STORAGES[name] | {"OPTIONS": {"location": tmp_path / name}}
+        for name in ("default", "exports", "media")
     }
     monkeypatch.setattr(walk, "PAGE", 6)
     monkeypatch.setattr(ingest, "QUARANTINE_INLINE_MAX", 3000)
@@ -91,10 +93,11 @@ def test_an_envelope_that_is_moved_to_any_other_place_is_refused(embedded_store:
     found = envelopes()
     assert len({(path.split("/")[-2], field) for path, field in found}) >= 9
     for place, sealed in found.items():
-        decrypt(sealed, path=place[0], field=place[1])
+        unseal = decrypted_file if place[1] == "media.content" else decrypt
+        unseal(sealed, path=place[0], field=place[1])
         for path, field in found.keys() - {place}:
             with pytest.raises(DecryptionFailed):
-                decrypt(sealed, path=path, field=field)
+                unseal(sealed, path=path, field=field)
 
 
 def test_an_envelope_names_its_key_and_an_unknown_one_is_told_without_any_value(settings: Any) -> None:
@@ -227,6 +230,7 @@ def test_killed_at_any_call_it_goes_on_and_nothing_is_lost(
         with time_machine.travel(timezone.now() + timedelta(minutes=16)):
             rotate_keys()  # removes what the killed one left
         assert len(default_storage.listdir("quarantine")[1]) == 1
+        assert len(stored_files()) == 3
         copy.restore()
         number += 1
     assert number > 12
@@ -384,10 +388,12 @@ def test_a_file_that_is_gone_is_reported(embedded_store: DocumentStore, valkey: 
 
 def test_a_file_that_no_document_names_goes_once_it_is_old(embedded_store: DocumentStore, settings: Any) -> None:
     default_storage.save("quarantine/left.over", ContentFile(b"2.AAAA"))
+    storages["media"].save(f"media/{'0' * 32}/{'1' * 40}.left", ContentFile(b"2.stream1\n"))
     assert rotate_keys().leftover_files == 0
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        assert rotate_keys().leftover_files == 1
+        assert rotate_keys().leftover_files == 2
     assert default_storage.listdir("quarantine")[1] == []
+    assert stored_files() == []
 
 
 # --- Where it goes on -------------------------------------------------------------------------------------------------
