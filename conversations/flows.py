@@ -104,7 +104,9 @@ def absorb(
         known = {**collected, **taken}
         if field is None or field.free:
             rest = "\n".join(lines[number:])
-            told = len(rest.split()) >= TOLD_WORDS_MIN and "?" not in rest
+            told = "?" not in rest and (
+                len(rest.split()) >= TOLD_WORDS_MIN or bool(field and answers.chosen(rest, field.choices))
+            )
             return taken | _absorb_one(flow, rest, known, field if told else None, today)
         ahead = number and taken and len(line.split()) > AHEAD_WORDS_MAX
         taken |= _absorb_one(flow, line, known, None if ahead else field, today)
@@ -128,9 +130,12 @@ def _absorb_one(
     taken: dict[str, str] = {}
     rest = text
     for field in flow.fields:
-        if collected.get(field.name, UNKNOWN) != UNKNOWN or not field.find or (field == asked and not field.free):
+        if collected.get(field.name, UNKNOWN) != UNKNOWN or not field.find or field == asked:
             continue
-        if (found := field.find(text if field.free else rest)) and (value := _settled(field, found.value, today)):
+        found = field.find(text if field.free else rest)
+        if found and asked and asked.free and field.settle and not _is_told(text, found):
+            continue  # "um relatório no fim do mês" is no deadline
+        if found and (value := _settled(field, found.value, today)):
             taken[field.name] = value
             if not field.free:
                 rest = f"{rest[: found.start]} {rest[found.end :]}"
@@ -138,6 +143,12 @@ def _absorb_one(
         return taken
     value = read_answer(asked, text if asked.free else rest, today)
     return taken | (_named(asked, value, collected) if value else {})
+
+
+def _is_told(text: str, found: answers.Found) -> bool:
+    """Whether a day that stands in a sentence about something else is said to be the customer's own deadline."""
+    said = answers.plain(text[max(0, found.start - 24) : found.end])
+    return bool(re.search(r"\b(ate|prazo|precis\w+|quer\w+|entrega\w*|para|pra|urgen\w+|quanto antes)\b", said))
 
 
 def _absorb_list(flow: Flow, line: str, collected: Mapping[str, str], asked: Field, today: date) -> dict[str, str]:
@@ -149,9 +160,8 @@ def _absorb_list(flow: Flow, line: str, collected: Mapping[str, str], asked: Fie
     for part in others:
         field = flow.next_field({**collected, **taken})
         value = read_answer(field, part, today) if field and not field.free else None
-        if field is None or not value or value == UNKNOWN or len(part.split()) > AHEAD_WORDS_MAX:
-            break
-        taken |= _named(field, value, {**collected, **taken})
+        if field and value and value != UNKNOWN and len(part.split()) <= AHEAD_WORDS_MAX:
+            taken |= _named(field, value, {**collected, **taken})
     return taken
 
 
@@ -192,7 +202,7 @@ _CORRECTS = re.compile(
 _CHANGES = r"(?:mud\w+|troc\w+|alter\w+|corrig\w+|corrij\w+|atualiz\w+|coloc\w+|bot[ae]\w*|ajust\w+|poe|pode (?:mudar|trocar|colocar|por)|arrum\w+)"
 _DENIES = re.compile(r"\s*nao\s*(?:[,.!;]\s*|(?=(?:e|eh|sao|somos|era|eram)\b))(?:(?:e|eh|sao|somos|sou|era|eram)\s+)?")
 _NOT_THE_OLD = re.compile(
-    r"[\s,.;]+(?:e\s+)?nao\s+(?:(?:e|sao|em|de|os|as|o|a)\s+){0,2}[\w./]{1,20}(?:\s[\w./]{1,20})?[\s.!]*$"
+    r"(?<![\s,.;])[\s,.;]+(?:e\s+)?nao\s+(?:(?:e|sao|em|de|os|as|o|a)\s+){0,2}[\w./]{1,20}(?:\s[\w./]{1,20})?[\s.!]*$"
 )
 
 
@@ -226,10 +236,8 @@ def correction(
     if not said.strip():
         return {}
     changed = _changed(absorb(flow, said, {}, None, today=today), collected) if marker else {}
-    if not changed and last_field and not last_field.free and len(said.split()) <= LONG_WORDS_MIN:
-        old = collected.get(last_field.name)
-        value = _read_last(last_field, said, today, other_than=old)
-        changed = {last_field.name: value} if value and old not in (None, value) else {}
+    if not changed and len(said.split()) <= LONG_WORDS_MIN:
+        changed = _changed_last(flow, said, collected, last_field, today, any_other=bool(marker))
     if not changed:
         return {}
     told = absorb(flow, said, {**collected, **changed}, None, today=today)
@@ -237,6 +245,27 @@ def correction(
     if field and field.free and field.name not in collected and len(said.split()) > LONG_WORDS_MIN:
         told |= absorb(flow, said, collected, asked, today=today)
     return {**told, **changed}
+
+
+def _changed_last(
+    flow: Flow, said: str, collected: Mapping[str, str], last: Field | None, today: date, *, any_other: bool
+) -> dict[str, str]:
+    """The answer given last, changed; or where it can't be that one, an earlier one, the latest first."""
+    earlier = (
+        [f for name in reversed(list(collected)) if (f := flow.field(name)) and f.find and f != last]
+        if any_other
+        else []
+    )
+    for field in (last, *earlier):
+        if field is None or field.free or field.name not in collected:
+            continue
+        value = _read_last(field, said, today, other_than=collected[field.name])
+        whole = value and not any(f.completes == field.name and f.lacks(value) for f in flow.fields)
+        if value and (whole or field == last):
+            return {field.name: value}
+        if _read_last(field, said, today):
+            return {}  # the same once more
+    return {}
 
 
 def _changed(taken: Mapping[str, str], collected: Mapping[str, str]) -> dict[str, str]:
@@ -294,6 +323,8 @@ def from_profile(flow: Flow, profile: Mapping[str, Any]) -> dict[str, str]:
         value = profile.get(field.profile) if field.profile else None
         if field.profile == "is_business":
             value = None if value is None else COMPANY if value else PERSON
+        if field.profile == "name" and not answers.is_name(str(value or "")):
+            continue  # what WhatsApp shows may be an emoji
         if value:
             known[field.name] = str(value)
     return known
@@ -320,7 +351,7 @@ def profile_facts(profile: UserProfile | None, learnt: Mapping[str, Any]) -> dic
 
 COMPANY, SELF_EMPLOYED, PERSON = "Empresa", "Autônomo(a)", "Pessoa física"
 _BUSINESS = (
-    r"\b((minha|nossa|uma|tenho|da|na) (empresa|loja|clinica|industria|padaria|oficina|academia|pizzaria|escola|farmacia"
+    r"\b((minha|nossa|uma|tenho|da|na|pra|para) (a )?(empresa|loja|clinica|industria|padaria|oficina|academia|pizzaria|escola|farmacia"
     r"|imobiliaria)|(meu|nosso|um|tenho) (negocio|restaurante|comercio|escritorio|mercado|salao)|cnpj|pessoa juridica|pj"
     r"|startup)\b"
 )
@@ -350,7 +381,9 @@ def _find_problem(text: str) -> answers.Found | None:
     folded = answers.plain(text)
     match = re.search(
         r"\b(sistem\w+|app\w*|aplicativo\w*|site|software|plataforma|programa\w*|loja virtual|painel)\b( \w+)?\s+"
-        r"(para|pra|que|de|pro)\s+(?!(minha|meu|a minha|o meu) \w+[.!?]?$)\w+\s+\w+|\b(meu|nosso|o) problema e\b",
+        r"(?:(?:para|pra|pro|que)\s+(?:\w+\s+){0,3}?(?:\w{2,}[aei]r|por|faca|controle|organize|cuide|gerencie|ajude|mostre|avise)\b"
+        r"|de\s+(?:controle|gestao|vendas?|estoque|agend\w+|delivery|pedidos?|cadastro\w*|cobranca\w*|financas|treinos?|entregas?|reservas?)\b)"
+        r"|\b(meu|nosso|o) problema e\b",
         folded,
     )
     return answers.Found(" ".join(text.split())[: answers.TEXT_MAX], match.start(), match.end()) if match else None
@@ -505,6 +538,13 @@ _SEGMENTS = (
 )  # fmt: skip
 
 
+# What a business is called that says what it does; "minha loja" and "minha empresa" do not.
+_find_business = answers.found(
+    r"\b(?:minha|meu|nossa|nosso|uma|um|da|do|na|no|pra|para|pro|tenho|temos|abri)\s(?:a\s|o\s)?(?P<what>loja de \w{3,20}|pizzaria|padaria"
+    r"|confeitaria|doceria|lanchonete|hamburgueria|restaurante(?: \w{4,12}(?=$|[.,!?\n]))?|farmacia|floricultura|mercearia|supermercado|pet ?shop"
+    r"|clinica(?: (?:odontologica|veterinaria|medica|estetica|de \w{4,20}))?|consultorio(?: \w{5,15})?|escola de \w{3,20}|academia|imobiliaria"
+    r"|oficina(?: mecanica)?|salao(?: de beleza)?|barbearia|otica|papelaria|sorveteria|distribuidora(?: de \w{3,20})?|autopecas|escritorio de \w{5,20})\b"
+)
 _FLOWS = (
     Flow(
         Intent.CUSTOM_SOFTWARE,
@@ -540,7 +580,7 @@ _FLOWS = (
         "saas",
         (
             Field("business_type", "Tipo de negócio", "Qual é o ramo do seu negócio? Escolha na lista ou escreva.", answers.read_thing,
-                  critical=True, free=True, choices=_BUSINESSES, called=r"ramo|tipo de negocio|segmento"),
+                  _find_business, critical=True, free=True, choices=_BUSINESSES, called=r"ramo|tipo de negocio|segmento"),
             Field("channels", "Canais", "Por quais canais seus clientes falam com vocês hoje? Escolha na lista ou escreva.",
                   _read_channels, _find_channels, critical=True, called=r"canais|canal",
                   choices=("WhatsApp", "WhatsApp e Instagram", "Vários canais", "Instagram", "Facebook", "Telefone", "E-mail", "Site",
@@ -579,10 +619,10 @@ _FLOWS = (
         "Que bom! Vamos ver como a gente pode cuidar das suas entregas. São poucas perguntas.",
         "merchants",
         (
-            Field("company", "Empresa", "Qual é o nome da sua empresa?", answers.read_company, profile="business_name",
+            Field("company", "Empresa", "Qual é o nome da sua empresa?", answers.read_company, answers.find_company, profile="business_name",
                   called=r"nome(?: da (?:empresa|loja))?|empresa", again="Como a empresa se chama? Pode ser o nome da fachada."),
             *_place("Em qual cidade ela fica?"),
-            Field("segment", "Segmento", "O que vocês vendem? Escolha na lista ou escreva.", answers.read_thing, free=True,
+            Field("segment", "Segmento", "O que vocês vendem? Escolha na lista ou escreva.", answers.read_thing, _find_business, free=True,
                   choices=_SEGMENTS, called=r"segmento|ramo"),
             Field("deliveries", "Entregas por mês", "Quantas entregas vocês fazem por mês, mais ou menos?",
                   answers.read_per_month, answers.find_per_month,

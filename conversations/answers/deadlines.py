@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from .numbers import numbers
-from .words import CONTACTS, SHORT_MAX, Found, blank, cleaned, plain
+from .words import CONTACTS, FIND_MAX, READ_MAX, SHORT_MAX, Found, blank, cleaned, plain
 
 NO_HURRY, AT_ONCE = "sem pressa", "o quanto antes"
 YEARS_MAX = 10  # a deadline further away is a slip
@@ -110,11 +110,13 @@ class _Candidate:
 # --- reading ----------------------------------------------------------------------------------------------------------
 def find_deadline(text: str) -> Found | None:
     """A deadline that is recognised as one in any message: "quero para dezembro", "até 15/12", "sem pressa"."""
+    text = text[:FIND_MAX]
     return _find(text, asked=False)
 
 
 def read_deadline(text: str) -> str | None:
     """The deadline in an answer to the question for it, where "março", "3 meses", "já" are one too."""
+    text = text[:READ_MAX]
     if _SHOWN.fullmatch(cleaned(text)):
         return cleaned(text)
     if found := _find(text, asked=True):

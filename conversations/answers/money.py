@@ -4,7 +4,7 @@ import re
 
 from .deadlines import find_deadline
 from .numbers import PEOPLE
-from .words import NO_COUNT, SHORT_MAX, UNKNOWN, Found, blank, cleaned, plain, squeezed
+from .words import FIND_MAX, NO_COUNT, READ_MAX, SHORT_MAX, UNKNOWN, Found, blank, cleaned, plain, squeezed
 from .yes_no import is_no, is_refusal
 
 _NUMBER = (
@@ -32,6 +32,7 @@ _FIRST_YOURS = re.compile(
 
 def find_money(text: str) -> Found | None:
     """An amount of money that says so: "R$ 5.000", "uns 300 conto"."""
+    text = text[:FIND_MAX]
     match = _SURE.search(plain(text))
     return _found(text, match) if match else None
 
@@ -42,6 +43,7 @@ def _found(text: str, match: re.Match[str]) -> Found:
 
 def read_money(text: str) -> str | None:
     """The budget in the customer's words: "sim, uns 8 mil" → "uns 8 mil"; `unknown` where they want a price first."""
+    text = text[:READ_MAX]
     if found := find_money(text):
         return found.value
     folded = blank(NO_COUNT, plain(text))

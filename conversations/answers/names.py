@@ -3,7 +3,7 @@
 import re
 
 from .places import find_city
-from .words import BLANK, CONTACTS, NO_COUNT, SHORT_MAX, TEXT_MAX, blank, cleaned, is_chat, plain
+from .words import BLANK, CONTACTS, FIND_MAX, NO_COUNT, SHORT_MAX, TEXT_MAX, Found, blank, cleaned, is_chat, plain
 from .yes_no import is_refusal
 
 NAME_WORDS_MAX = 8
@@ -36,6 +36,24 @@ def read_name(text: str) -> str | None:
     ):
         return None
     return _titled(name) if name.islower() or name.isupper() else name
+
+
+def is_name(text: str) -> bool:
+    """Whether a person may be called this: letters, and nothing else."""
+    return bool(re.fullmatch(r"[^\W\d_]{2,}(?:[ .'’-]+[^\W\d_]+){0,7}\.?", text.strip()))
+
+
+_COMPANY = re.compile(
+    r"(?:d[ao]|n[ao]|chama(?:da)?|nome e)\s+(?P<name>(?:Farmácia|Padaria|Pizzaria|Loja|Restaurante|Mercado|Lanchonete|Confeitaria|Floricultura"
+    r"|Doceria|Hamburgueria|Distribuidora|Empresa|Clínica|Oficina|Academia|Escola|Imobiliária|Supermercado)"
+    r"(?:\s(?:d[aeo]s?\s)?[A-ZÀ-Ú0-9][\w'&-]{0,29}){1,4})"
+)
+
+
+def find_company(text: str) -> Found | None:
+    """A company that is named in a sentence: "sou dono da Farmácia São José" """
+    match = _COMPANY.search(text[:FIND_MAX])
+    return Found(match["name"], match.start("name"), match.end("name")) if match else None
 
 
 def _titled(name: str) -> str:

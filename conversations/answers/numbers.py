@@ -7,7 +7,7 @@ stand in it become `Number`s, and neighbours become one `Amount`: a range, a sum
 import re
 from typing import NamedTuple
 
-from .words import BLANK, NO_COUNT, Found, blank, plain, squeezed
+from .words import BLANK, FIND_MAX, NO_COUNT, READ_MAX, Found, blank, plain, squeezed
 
 _UNITS = {
     "um": 1, "uma": 1, "dois": 2, "duas": 2, "tres": 3, "treis": 3, "quatro": 4, "cinco": 5, "seis": 6, "sete": 7, "oito": 8,
@@ -228,6 +228,7 @@ def _countable(text: str) -> str:
 
 def read_count(text: str) -> str | None:
     """ "uns 10" → "10", "entre 10 e 20" → "10 a 20", "mais de 2 mil" → "mais de 2000", "eu e mais 3" → "4"."""
+    text = text[:READ_MAX]
     if each := _EACH.search(squeezed(text)):
         return str(int(each["shops"] or each["shops2"]) * int(each["people"] or each["people2"]))
     folded = _countable(text)
@@ -248,6 +249,7 @@ _HANDLED = r"\b(?:control|gerenci|cadastr|acompanh|atend|trein|organiz|monitor|g
 
 def find_people(text: str) -> Found | None:
     """A number of people who use what is wanted: "uns 10 usuários", "somos em 8"; not those that are managed with it."""
+    text = text[:FIND_MAX]
     folded = _countable(text)
     for amount in amounts(folded):
         before, after = folded[max(0, amount.start - 60) : amount.start], folded[amount.end : amount.end + 45]
@@ -267,6 +269,7 @@ def find_people(text: str) -> Found | None:
 # --- amounts in a time ------------------------------------------------------------------------------------------------
 def find_per_month(text: str) -> Found | None:
     """A number of something in a time: "umas 300 por mês", "50 entregas por dia", "todo dia umas 20"."""
+    text = text[:FIND_MAX]
     folded = blank(_OTHER_THINGS_BUT_TIMES, blank(NO_COUNT, plain(text)))
     found = amounts(folded)
     units = list(_UNIT.finditer(folded))
@@ -294,6 +297,7 @@ def _per(unit: re.Match[str]) -> str:
 
 
 def read_per_month(text: str) -> str | None:
+    text = text[:READ_MAX]
     folded = squeezed(text)
     if _NONE_YET.fullmatch(folded):
         return "0"

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from .words import CONTACTS, SHORT_MAX, Found, blank, cleaned, is_chat, plain
+from .words import CONTACTS, FIND_MAX, SHORT_MAX, Found, blank, cleaned, is_chat, plain
 from .yes_no import is_refusal
 
 STATES = {
@@ -75,6 +75,8 @@ _SAID_TO_BE = re.compile(
     r"\b(?:moro|moramos|fica|ficamos|fico|estou|estamos|aqui|cidade|somos|sou|sede|empresa|loja|trabalho|atuamos|mudei|mudamos)"
     r"(?:\s(?:para|pra|fica|e))?\s(?:em|de|na cidade de|na|da|do|no)\s(?P<rest>[a-z' -]{3,60})"
 )
+_INSIDE = re.compile(r"\bem\s(?P<rest>[a-z][a-z' -]{2,40})")
+_NEAR = ("castro", "palmeira", "colombo", "carambei", "tibagi", "reserva", "ortigueira", "ipiranga", "arapoti")
 _NOT_A_PLACE = (
     r"\b(?:sistema|site|app\w*|orcamento|entrega\w*|favor|saber|dizer|casa|minutos?|depois|antes|ainda|mesmo|todo|lugar|pessoa\w*"
     r"|usuari\w+|funcionari\w+|reais|dias?|mes(?:es)?|anos?|semanas?|horas?|hoje|amanha|pressa|preco|valor|moto|carro|empresa|loja"
@@ -159,6 +161,7 @@ _ALONE = re.compile(
 
 def find_city(text: str) -> Found | None:
     """ "em Castro/PR", "sou de Irati - PR", "aqui em Curitiba": a place with its state, or a city known without it."""
+    text = text[:FIND_MAX]
     folded = blank(CONTACTS, plain(text))
     found: list[Found] = []
     if named := _CITY_AND_STATE.search(text):
@@ -171,6 +174,9 @@ def find_city(text: str) -> Found | None:
             break
     if not found and (said := _SAID_TO_BE.search(folded)):
         found += _longest_town(folded, said.start("rest"), said.end())
+    for inside in _INSIDE.finditer(folded) if not found else ():
+        if text[inside.start("rest")].isupper() or inside["rest"].startswith(_NEAR):
+            found += _longest_town(folded, inside.start("rest"), inside.end())
     return min(found, key=lambda f: (f.start, -f.end), default=None)
 
 

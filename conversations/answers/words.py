@@ -10,11 +10,14 @@ a pattern either has a bound or can begin in one place only of a run.
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 UNKNOWN = "unknown"  # asked, and the customer can't or won't say: not asked again
 TEXT_MAX = 1000  # characters kept of a free answer
 SHORT_MAX = 120
+FIND_MAX = 8192  # characters of a turn in which answers are looked for
+READ_MAX = 2000  # characters that are read of the answer to one short question
 
 
 class Found(NamedTuple):
@@ -27,6 +30,7 @@ Finder = Callable[[str], Found | None]
 Reader = Callable[[str], str | None]
 
 
+@lru_cache(maxsize=16)  # the finders of a flow all read the same text
 def plain(text: str) -> str:
     """Lower case without accents, character by character: places in it are places in `text`."""
     return "".join((unicodedata.normalize("NFKD", c)[0].lower() + " ")[0] for c in text)
@@ -51,6 +55,19 @@ def one_of(*options: tuple[str, str]) -> Finder:
             if match := re.search(pattern, folded):
                 return Found(value, match.start(), match.end())
         return None
+
+    return find
+
+
+def found(pattern: str) -> Finder:
+    """A finder that takes what the pattern calls `what`, as the customer wrote it."""
+
+    def find(text: str) -> Found | None:
+        match = re.search(pattern, plain(text[:FIND_MAX]))
+        if match is None:
+            return None
+        start, end = match.span("what")
+        return Found(text[start:end], start, end)
 
     return find
 
@@ -88,6 +105,7 @@ _DATES_AND_TIMES = (
 BLANK = "\x00"
 
 
+@lru_cache(maxsize=16)
 def blank(pattern: re.Pattern[str], folded: str) -> str:
     """The text with everything blanked that the pattern matches; places in it stay the same."""
     return pattern.sub(lambda match: BLANK * len(match[0]), folded)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from conversations import answers, flows
 from conversations.answers import UNKNOWN
 from conversations.intents import Intent
-from tests.lab import hostile
 
 TODAY = date(2026, 11, 23)  # the day on which the lines were written
 LINES: dict[str, dict[str, str]] = tomllib.loads(Path(__file__).with_name("answers.toml").read_text(encoding="utf-8"))
@@ -179,10 +178,3 @@ def test_no_settled_deadline_is_past(words: str, today: date) -> None:
     first_after = date(year + month // 12, month % 12 + 1, 1)
     last = date(year, month, *day) if day else first_after - timedelta(days=1)
     assert last >= today
-
-
-@pytest.mark.parametrize("table", [name for name in LINES if name not in ("yes_no", "refusal")])
-def test_the_fields_read_a_hostile_text_at_once(table: str) -> None:
-    for text in hostile.texts():
-        with hostile.fuse():
-            READ[table](text)

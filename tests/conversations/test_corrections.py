@@ -1,0 +1,269 @@
+"""Several answers at once, in any order, and corrections of what was said before."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversations import flows, replies
+from conversations.flows import FLOWS
+from conversations.whatsapp.messages import BUTTONS_MAX, ROW_TITLE_MAX, ROWS_MAX
+from tests.conversations.talk import Talk, text_of
+
+TODAY = date(2026, 11, 23)
+SOFTWARE, SAAS = FLOWS["CUSTOM_SOFTWARE"], FLOWS["SAAS_COMMUNICATION"]
+DRIVER, MERCHANT = FLOWS["PYLOTO_ENTREGA_DRIVER_SIGNUP"], FLOWS["PYLOTO_ENTREGA_MERCHANT_SIGNUP"]
+TOLD = {
+    "client_type": "Empresa", "problem": "controlar o estoque", "features": "cadastro e relatórios", "users": "10",
+    "city": "Castro/PR", "deadline": "até março (03/2027)",
+}  # fmt: skip
+
+
+def first(count: int) -> dict[str, str]:
+    """What a customer has told who answered so many of the questions for a software."""
+    return dict(list(TOLD.items())[:count])
+
+
+# --- several answers --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("flow", "known", "text", "taken"),
+    [
+        (SOFTWARE, 3, "10, ponta grossa, até março", {"users": "10", "city": "Ponta Grossa/PR", "deadline": "até março (03/2027)"}),
+        (SOFTWARE, 3, "uns 10 usuários em Castro/PR, sem pressa", {"users": "10", "city": "Castro/PR", "deadline": "sem pressa"}),
+        (SOFTWARE, 3, "10\nirati paraná\npra março", {"users": "10", "city": "Irati/PR", "deadline": "pra março (03/2027)"}),
+        (SOFTWARE, 3, "até março, somos de Tibagi, umas 10 pessoas", {"users": "10", "city": "Tibagi/PR", "deadline": "até março (03/2027)"}),
+        (SOFTWARE, 3, "somos 8\nR$ 5.000\nlondrina", {"users": "8", "budget": "R$ 5.000", "city": "Londrina/PR"}),
+        (SOFTWARE, 3, "10 em Castro", {"users": "10", "city": "Castro/PR"}),
+        (SOFTWARE, 3, "10; xanxerê; em 2 meses; uns 5 mil",
+         {"users": "10", "city": "Xanxerê/SC", "deadline": "em 2 meses (01/2027)", "budget": "uns 5 mil"}),
+        (SOFTWARE, 3, "oi\n10", {"users": "10"}),
+        (SOFTWARE, 3, "eu e mais 3, de Guarapuava", {"users": "4", "city": "Guarapuava/PR"}),
+        (SOFTWARE, 4, "em natal", {"city": "Natal/RN"}),
+        (SOFTWARE, 4, "castro, e preciso até 15/12", {"city": "Castro/PR", "deadline": "até 15/12 (15/12/2026)"}),
+        (SOFTWARE, 4, "castro\n42 99999-1234", {"city": "Castro/PR"}),
+        (SOFTWARE, 5, "até março, uns 5 mil", {"deadline": "até março (03/2027)", "budget": "uns 5 mil"}),
+        (SOFTWARE, 0, "empresa\npreciso controlar o estoque da loja", {"client_type": "Empresa", "problem": "preciso controlar o estoque da loja"}),
+        (SOFTWARE, 0, "empresa\nvocês atendem aos sábados?", {"client_type": "Empresa"}),
+        (SOFTWARE, 1, "controlar o estoque da padaria, somos 12 pessoas em Castro/PR e preciso até março",
+         {"problem": "controlar o estoque da padaria, somos 12 pessoas em Castro/PR e preciso até março", "users": "12",
+          "city": "Castro/PR", "deadline": "até março (03/2027)"}),
+        (SOFTWARE, 1, "controlar o ponto de 200 funcionários, hoje é tudo em papel, 24 horas por dia",
+         {"problem": "controlar o ponto de 200 funcionários, hoje é tudo em papel, 24 horas por dia"}),
+        (DRIVER, 0, "Zé da Silva, de Castro, tenho uma biz", {"name": "Zé da Silva", "city": "Castro/PR", "vehicle": "Moto"}),
+        (DRIVER, 0, "José Carlos\nponta grossa\nmoto\nsó à noite",
+         {"name": "José Carlos", "city": "Ponta Grossa/PR", "vehicle": "Moto", "availability": "Só à noite"}),
+        (DRIVER, 0, "Maria de Castro", {"name": "Maria de Castro"}),
+        (DRIVER, 0, "Carlos Campos\n30 anos", {"name": "Carlos Campos"}),
+        (MERCHANT, 0, "Doce Mel, em Castro", {"company": "Doce Mel", "city": "Castro/PR"}),
+    ],
+)  # fmt: skip
+def test_every_answer_of_a_message_is_taken(flow: flows.Flow, known: int, text: str, taken: dict[str, str]) -> None:
+    collected = first(known) if flow is SOFTWARE else {}
+    field = flow.next_field(collected)
+    assert field is not None
+    assert flows.absorb(flow, text, collected, field.name, today=TODAY) == taken
+
+
+PARTS = {
+    "users": "somos em 8", "city": "em Londrina/PR", "deadline": "até março", "budget": "uns R$ 5.000",
+    "client_type": "minha empresa",
+}  # fmt: skip
+MEANT = {
+    "users": "8", "city": "Londrina/PR", "deadline": "até março (03/2027)", "budget": "uns R$ 5.000",
+    "client_type": "Empresa",
+}  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(list(PARTS)), st.sampled_from([", ", " e ", "\n", ". "]), st.sampled_from([None, *PARTS]))
+def test_the_order_of_the_answers_does_not_matter(order: list[str], between: str, asked: str | None) -> None:
+    text = between.join(PARTS[name] for name in order)
+    collected = {} if asked is None else {"problem": "x", "features": "y"}
+    assert flows.absorb(SOFTWARE, text, collected, asked, today=TODAY).items() >= MEANT.items()
+
+
+# --- corrections ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("known", "text", "changed"),
+    [
+        (4, "na verdade são 15", {"users": "15"}),
+        (4, "não, 20", {"users": "20"}),
+        (4, "não, são 20", {"users": "20"}),
+        (4, "não são 10, são 15", {"users": "15"}),
+        (4, "são 15, não 10", {"users": "15"}),
+        (4, "ops, 15", {"users": "15"}),
+        (4, "*15", {"users": "15"}),
+        (4, "15*", {"users": "15"}),
+        (4, "errei, são 15 usuários", {"users": "15"}),
+        (4, "digitei errado, é 100", {"users": "100"}),
+        (4, "quer dizer, 12", {"users": "12"}),
+        (4, "desculpa, uns 12", {"users": "12"}),
+        (4, "na verdade são 15 e ficamos em Londrina", {"users": "15", "city": "Londrina/PR"}),
+        (5, "errei, é Curitiba", {"city": "Curitiba/PR"}),
+        (5, "não, é Curitiba", {"city": "Curitiba/PR"}),
+        (5, "na verdade é Irati, SC", {"city": "Irati/SC"}),
+        (5, "na verdade somos 20 pessoas", {"users": "20"}),
+        (5, "na verdade são 20", {"users": "20"}),
+        (6, "muda o prazo pra junho", {"deadline": "junho (06/2027)"}),
+        (6, "pode mudar o prazo para 15/12?", {"deadline": "15/12 (15/12/2026)"}),
+        (6, "o prazo é junho", {"deadline": "junho (06/2027)"}),
+        (6, "troca a cidade pra Londrina", {"city": "Londrina/PR"}),
+        (6, "a cidade é Tibagi", {"city": "Tibagi/PR"}),
+        (6, "corrige a quantidade de usuários: 25", {"users": "25"}),
+        (6, "o número de usuários na verdade é 25", {"users": "25"}),
+        (6, "na verdade é pessoa física", {"client_type": "Pessoa física"}),
+        (6, "muda a cidade para Irati/SC e o prazo para junho", {"city": "Irati/SC", "deadline": "junho (06/2027)"}),
+        (6, "na verdade o problema é controlar as vendas", {"problem": "controlar as vendas"}),
+        (6, "não, sem pressa", {"deadline": "sem pressa"}),
+        (6, "agora estamos em Curitiba na verdade", {"city": "Curitiba/PR"}),
+        # No corrections: an answer, a refusal, the same once more, talk.
+        (4, "não", {}),
+        (4, "não sei", {}),
+        (4, "na verdade não sei", {}),
+        (4, "na verdade são 10", {}),
+        (4, "Castro", {}),
+        (5, "não tenho pressa", {}),
+        (5, "não, obrigado", {}),
+        (6, "não", {}),
+        (6, "não quero dizer", {}),
+        (6, "na verdade prefiro não dizer", {}),
+        (6, "muda o prazo pra 31/02", {}),
+        (6, "o prazo é importante pra gente", {}),
+        (6, "uns 5 mil", {}),
+        (6, "não tenho orçamento", {}),
+        (6, "meu telefone é 42 99999-1234, desculpa", {}),
+        (2, "cadastro de usuários, na verdade só isso", {}),
+    ],
+)  # fmt: skip
+def test_a_correction_changes_the_answer_that_it_is_about(known: int, text: str, changed: dict[str, str]) -> None:
+    collected = first(known)
+    last, field = list(collected)[-1], SOFTWARE.next_field(collected)
+    assert field is not None
+    assert flows.correction(SOFTWARE, text, collected, last, today=TODAY, asked=field.name) == changed
+
+
+def test_a_correction_in_the_talk_is_confirmed_and_the_open_question_comes_again() -> None:
+    talk = begun()
+    talk.say("10")
+    talk.say("castro")
+    reply = talk.say("errei, são 15 usuários")
+    assert talk.collected("CUSTOM_SOFTWARE")["users"] == "15"
+    assert "corrigi" in text_of(reply)
+    assert "Para quando" in text_of(reply)
+
+
+def test_an_answer_out_of_the_profile_can_be_corrected() -> None:
+    talk = Talk(city="Castro/PR", is_business=True)
+    talk.say("quero um app")
+    talk.say("organizar os pedidos da loja")
+    talk.say("não, agora a cidade é Londrina")
+    assert talk.collected("CUSTOM_SOFTWARE")["city"] == "Londrina/PR"
+    assert talk.last.profile == {"city": "Londrina/PR"}
+
+
+def test_a_budget_that_was_refused_can_be_given_later() -> None:
+    collected = {**TOLD, "budget": "unknown"}
+    assert flows.absorb(SOFTWARE, "tá bom, tenho uns R$ 5.000", collected, None, today=TODAY) == {
+        "budget": "uns R$ 5.000"
+    }
+
+
+# --- refused, doubtful, incomplete ------------------------------------------------------------------------------------
+def begun() -> Talk:
+    """A talk in which the number of users is asked."""
+    talk = Talk()
+    for text in ("quero um app", "empresa", "organizar os pedidos da loja", "receber pedidos e avisar o cliente"):
+        talk.say(text)
+    return talk
+
+
+@pytest.mark.parametrize("text", ["não sei", "depende", "prefiro não dizer", "ainda não sei"])
+def test_a_refused_question_is_not_asked_again(text: str) -> None:
+    talk = begun()
+    assert "cidade" in text_of(talk.say(text))
+    assert talk.collected("CUSTOM_SOFTWARE")["users"] == "unknown"
+
+
+@pytest.mark.parametrize("text", ["15/03/2020", "dia 31/02", "em outubro de 2026"])
+def test_a_deadline_that_is_past_or_in_no_calendar_is_asked_again(text: str) -> None:
+    talk = begun()
+    talk.say("10")
+    talk.say("castro")
+    reply = text_of(talk.say(text))
+    assert "já passou ou não existe" in reply
+    assert "Para quando seria?" in reply
+    assert "deadline" not in talk.collected("CUSTOM_SOFTWARE")
+
+
+def test_a_question_that_was_missed_comes_with_an_example() -> None:
+    assert "como 5 ou 10 a 20" in text_of(begun().say("42 99999-1234"))
+
+
+def test_the_day_a_deadline_means_is_that_of_the_message_in_sao_paulo() -> None:
+    """Half past ten in the evening in São Paulo, already tomorrow in UTC; written an hour before it reached us."""
+    talk = Talk(now=datetime(2026, 11, 24, 1, 30, tzinfo=UTC))
+    for text in ("quero um app", "empresa", "organizar os pedidos da loja", "receber pedidos", "10", "castro"):
+        talk.say(text)
+    talk.say("amanhã", late=timedelta(hours=1))
+    assert talk.collected("CUSTOM_SOFTWARE")["deadline"] == "amanhã (24/11/2026)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "then", "city"),
+    [
+        ("Guaragi", "paraná", "Guaragi/PR"),
+        ("santa helena", "PR", "Santa Helena/PR"),
+        ("Guaragi", "não sei", "Guaragi"),
+        ("Paraná", "irati", "Irati/PR"),
+        ("sou do paraná", "prefiro não dizer", "Paraná"),
+    ],
+)
+def test_what_a_place_lacks_is_asked_once(answer: str, then: str, city: str) -> None:
+    talk = begun()
+    talk.say("10")
+    assert ("qual estado" if "araná" not in answer else "qual cidade") in text_of(talk.say(answer))
+    assert "Para quando" in text_of(talk.say(then))
+    assert talk.collected("CUSTOM_SOFTWARE")["city"] == city
+    assert talk.profile.city == city
+
+
+def test_a_place_that_is_known_needs_no_state() -> None:
+    talk = begun()
+    talk.say("10")
+    assert "Para quando" in text_of(talk.say("xanxere"))
+
+
+# --- lists and buttons ------------------------------------------------------------------------------------------------
+FIELDS = [(flow, field) for flow in FLOWS.values() for field in flow.fields if field.choices]
+NAMES = [f"{flow.intent}-{field.name}" for flow, field in FIELDS]
+
+
+@pytest.mark.parametrize(("flow", "field"), FIELDS, ids=NAMES)
+def test_a_short_choice_has_buttons_and_a_longer_one_a_list(flow: flows.Flow, field: flows.Field) -> None:
+    reply = replies.question(flow, field)
+    assert len(reply.buttons) == (len(field.choices) if len(field.choices) <= BUTTONS_MAX else 0)
+    assert len(reply.rows) == (len(field.choices) if len(field.choices) > BUTTONS_MAX else 0)
+    assert len(reply.rows) <= ROWS_MAX
+    assert all(len(choice) <= (ROW_TITLE_MAX if reply.rows else 20) for choice in field.choices)
+
+
+@pytest.mark.parametrize(("flow", "field"), FIELDS, ids=NAMES)
+def test_a_choice_is_read_by_its_words_and_by_its_number(flow: flows.Flow, field: flows.Field) -> None:
+    for number, choice in enumerate(field.choices, start=1):
+        value = flows.read_answer(field, choice, TODAY)
+        assert value is not None
+        assert value == "unknown" or value.lower().startswith(choice.lower())
+        for text in (choice.upper(), f"{choice}!", str(number), f"opção {number}", f"{number}."):
+            assert (flows.read_answer(field, text, TODAY) or "").lower() == value.lower()
+
+
+def test_a_tapped_row_is_the_answer() -> None:
+    talk = Talk()
+    talk.say("quero ser entregador")
+    talk.say("Zé da Silva")
+    reply = talk.say("castro")
+    assert reply is not None
+    row = reply.rows[3]
+    talk.tap(row.id, row.title)
+    assert talk.collected("PYLOTO_ENTREGA_DRIVER_SIGNUP")["vehicle"] == "Van ou utilitário"
