@@ -511,8 +511,12 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_any_history_of_a_conversation_keeps_the_invariants(embedded_store: Any, valkey: Any, no_pauses: None) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: OneConversation(embedded_store, valkey),
+    class Bound(OneConversation):
+        def __init__(self) -> None:
+            super().__init__(embedded_store, valkey)
+
+    run_state_machine_as_test(
+        Bound,
         settings=settings(
             max_examples=EXAMPLES or 25,
             stateful_step_count=30 if EXAMPLES else 20,
