@@ -1,12 +1,13 @@
 """Named places at which the chaos test lets a process die, fail or wait. In production each costs one comparison.
 
-`FAILPOINTS` names a directory, and is refused unless DEBUG. An order is a file in it with the name of the place:
+`FAILPOINTS` names a directory, and is refused unless DEBUG. An order is a file in it, named `{place}`, or `{place}@{subject}`
+for visits about one subject only:
 
-    {"action": "kill9", "nth": 2, "times": 1, "seconds": 3.0, "subject": ""}
+    {"action": "kill9", "nth": 2, "times": 1, "seconds": 3.0}
 
 so that a running process can be told. The `nth` visit, counted over all processes, and the `times - 1` visits after it
-are hit; with a subject, only those about it count. A place that was hit as often as it should be leaves
-`{name}.done`; one that holds waits until its file is `{name}.held` no more, at most for its seconds.
+are hit. An order that was carried out leaves `….done`; one that holds waits while there is `….held`, at most for its
+seconds.
 """
 
 import fcntl
@@ -51,43 +52,47 @@ def arm(
     seconds: float = HOLD_MAX_SECONDS,
     subject: str = "",
 ) -> None:
-    """Order something for a place, in place of what was ordered for it before."""
-    directory.mkdir(parents=True, exist_ok=True)
-    order = {"action": action, "nth": nth, "times": times, "seconds": seconds, "subject": subject}
+    """Order something for a place, instead of what was ordered for it and this subject before."""
+    path = order_path(directory, name, subject)
     with _locked(directory):
         for suffix in (".done", ".held"):
-            (directory / f"{name}{suffix}").unlink(missing_ok=True)
-        _write(directory / name, order)
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        _write(path, {"action": action, "nth": nth, "times": times, "seconds": seconds})
 
 
-def disarm(directory: Path, name: str) -> None:
+def disarm(directory: Path, name: str, subject: str = "") -> None:
     """Take an order back, and let go who waits at the place."""
+    path = order_path(directory, name, subject)
     with _locked(directory):
         for suffix in ("", ".held"):
-            (directory / f"{name}{suffix}").unlink(missing_ok=True)
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def was_hit(directory: Path, name: str) -> bool:
+def was_hit(directory: Path, name: str, subject: str = "") -> bool:
     """Whether the order was carried out, as often as it said; of a hold: whether somebody waits or has waited."""
-    return (directory / f"{name}.done").exists()
+    path = order_path(directory, name, subject)
+    return path.with_name(path.name + ".done").exists()
+
+
+def order_path(directory: Path, name: str, subject: str = "") -> Path:
+    return directory / (f"{name}@{subject}" if subject else name)
 
 
 def _visit(directory: Path, name: str, subjects: Sequence[str]) -> None:
-    if not (directory / name).exists():
-        return
-    with _locked(directory):
-        order = _take(directory / name, subjects)
-    if order is not None:
-        _act(directory / f"{name}.held", order, name)
+    for path in (order_path(directory, name, subject) for subject in ("", *subjects)):
+        if not path.exists():
+            continue
+        with _locked(directory):
+            order = _take(path)
+        if order is not None:
+            _act(path.with_name(path.name + ".held"), order, name)
 
 
-def _take(path: Path, subjects: Sequence[str]) -> dict[str, Any] | None:
+def _take(path: Path) -> dict[str, Any] | None:
     """The order, where it is this visit's turn; counted off."""
     try:
         order: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
-        return None
-    if order["subject"] not in ("", *subjects):
         return None
     order["nth"] -= 1
     if order["nth"] > 0:

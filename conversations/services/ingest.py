@@ -1,5 +1,6 @@
 """From the bytes of a delivery to durable documents: what the webhook does before it answers 200."""
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -41,6 +42,7 @@ conversations = ConversationStore()
 quarantine = QuarantineStore()
 
 QUARANTINE_INLINE_MAX = 700_000  # characters; a document holds 1 MiB
+UNREADABLE_MAX = 1000  # in one delivery, as many as Meta puts into one; 3 MB hold a million tiny ones
 SWEEP_AFTER = timedelta(seconds=15)  # a message that nobody was rung for is found by the sweeper after this
 
 
@@ -106,7 +108,17 @@ def replay_delivery(envelope: Any, *, received_at: datetime, correlation_id: str
 
 
 def _items(envelope: Any) -> list[InboundItem]:
-    return list(split_delivery(envelope, our_numbers=settings.WHATSAPP_PHONE_NUMBER_IDS))
+    """What stands in it; what cannot be read once each, and where that is still too much, all of it as one."""
+    items: list[InboundItem] = []
+    unreadable: set[Unreadable] = set()
+    for item in split_delivery(envelope, our_numbers=settings.WHATSAPP_PHONE_NUMBER_IDS):
+        if not isinstance(item, Unreadable):
+            items.append(item)
+        elif len(unreadable) <= UNREADABLE_MAX:
+            unreadable.add(item)
+    if len(unreadable) > UNREADABLE_MAX:
+        unreadable = {Unreadable("too_many_unreadable", json.dumps(envelope))}
+    return [*items, *unreadable]
 
 
 def store_items(

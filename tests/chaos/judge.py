@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from audit import EventType
-from conversations.models import Actor, Direction, Message, MessageState, Mode
+from conversations.models import Actor, Direction, Message, MessageState, Mode, Outcome
 from conversations.whatsapp.split import provider_key
 from pyloto.documents import Query, get_store
 from tests.lab.trail import problems_of_chains, read_chains
@@ -21,6 +21,7 @@ from .witness import Witness
 SILENT_TYPES = {"reaction", "system", "revoke", "edit"}
 UNSENT = {MessageState.FAILED, MessageState.CANCELLED, MessageState.NEEDS_HUMAN}
 OPEN = {MessageState.QUEUED, MessageState.SENDING, MessageState.UNKNOWN, MessageState.RECEIVED}
+MOMENT = 5_000_000  # of `seq`, in microseconds: a message that came in while its turn was about to be answered
 EXCUSES = {"superseded", "owner_changed", "uncertain"}  # reasons of SEND_FAILED that nobody has to be expected for
 
 
@@ -96,6 +97,15 @@ class Stored:
         told = [e for e in self.events[message.pk] if e["event_type"] == EventType.SEND_FAILED]
         return str(told[0]["metadata"]["reason"]) if len(told) == 1 else ""
 
+    def may_be_silent(self, message: Message) -> bool:
+        """A person has the conversation, a flood is cut off, or the customer was sent to another channel before."""
+        if message.outcome == Outcome.ROUTE_EXTERNAL:
+            said = [r for r in self.outbound.values() if r.outcome == message.outcome]
+            return any(user_key_of(r) == user_key_of(message) and r.seq < message.seq + MOMENT for r in said)
+        if message.outcome == Outcome.DUPLICATE_OR_SPAM:
+            return True
+        return self.was_with_person(user_key_of(message), message.received_at)
+
     def was_with_person(self, user_key: str, at: datetime) -> bool:
         """Whether a person had the conversation at that time, or within the moments around it."""
         around = timedelta(seconds=30)
@@ -154,10 +164,10 @@ def _trouble_with(
     if not replies:
         if kind in SILENT_TYPES:
             return ""
-        if stored.was_with_person(user_key_of(message), message.received_at) or message.outcome == "DUPLICATE_OR_SPAM":
+        if stored.may_be_silent(message):
             verdict.unanswered += 1
             return ""
-        return f"was handled without a reply, its outcome is {message.outcome}"
+        return f"was handled without a reply, its outcome is {message.outcome}: {message.text[:40]!r} of {message.timestamp}"
     return "; ".join(filter(None, (_unsent(verdict, stored, evidence, times, callback) for callback in replies)))
 
 

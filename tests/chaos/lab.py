@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from conversations.simulator.webhooks import Item, contact, echo, envelope, mess
 from conversations.stores import ConversationStore
 from conversations.whatsapp.split import provider_key
 from pyloto import failpoints
+from pyloto.celery import app
 from pyloto.documents import NotFound, Query, Unavailable, get_store
 from pyloto.embedded_valkey import find_binary
-from pyloto.processes import ProcessError, Runner
+from pyloto.processes import Runner
 from pyloto.stack import HOST, Stack, answers, child_environment, pong
 from tests.lab.emulator import free_port
 from tests.lab.phones import Phones
@@ -41,6 +43,18 @@ WAIT_SECONDS = 90  # for anything that must come; a quiet machine needs a small 
 SUPERVISE_SECONDS = 0.2
 POLL_SECONDS = 0.05
 NUMBERS = ("106540352242922", "106540352242923")  # the second one is for what bars a whole number
+
+
+@dataclass(frozen=True)
+class Person:
+    """A customer who has been answered at least once."""
+
+    customer: Customer
+    user_key: str
+
+    @property
+    def customer_id(self) -> str:
+        return self.customer.customer_id
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,8 @@ class Lab:
 
     def __init__(self, *, seed: int, backend: str, folder: Path, runner: Runner, stack: Stack) -> None:
         self.seed, self.backend, self.folder = seed, backend, folder
+        self.unknown_seconds = settings.OUTBOX_UNKNOWN_SECONDS.total_seconds()
+        self.dedupe: str = settings.DEDUPE_BACKEND
         self.random = random.Random(f"faults {seed}")
         self.runner, self.stack = runner, stack
         self.phones = Phones(stack.simulator_url)
@@ -65,6 +81,8 @@ class Lab:
         self.witnesses: list[Witness] = []
         self.excused: set[str] = set()  # the user_keys of whom a reply is expected to fail for good
         self.notes: list[str] = []
+        self.at_end: list[tuple[str, Callable[[], None]]] = []  # what can be looked at only when all is quiet, by row
+        self._people: list[Person] = []
         self.broker: TcpProxy
         self.graph: TcpProxy
         self.documents: TcpProxy | None = None
@@ -72,6 +90,7 @@ class Lab:
         self._inventor = Inventor(f"driver {seed}")
         self._http = urllib3.PoolManager(retries=False, maxsize=32)
         self._kept_down: set[str] = set()
+        self._kept_orders: set[str] = set()
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self.restarts: Counter[str] = Counter()
@@ -144,14 +163,23 @@ class Lab:
     def arm(self, name: str, action: failpoints.Action, **how: Any) -> None:
         failpoints.arm(self.orders, name, action, **how)
 
-    def disarm(self, name: str) -> None:
-        failpoints.disarm(self.orders, name)
+    def arm_to_the_end(self, name: str, action: failpoints.Action, **how: Any) -> None:
+        """An order that outlives its fault."""
+        self.arm(name, action, **how)
+        self._kept_orders.add(failpoints.order_path(self.orders, name, how.get("subject", "")).name)
 
-    def was_hit(self, name: str) -> bool:
-        return failpoints.was_hit(self.orders, name)
+    def disarm(self, name: str, subject: str = "") -> None:
+        failpoints.disarm(self.orders, name, subject)
 
-    def wait_for_hit(self, name: str) -> None:
-        self.wait(lambda: self.was_hit(name), f"the failpoint {name} is reached")
+    def was_hit(self, name: str, subject: str = "") -> bool:
+        return failpoints.was_hit(self.orders, name, subject)
+
+    def wait_for_hit(self, name: str, subject: str = "") -> None:
+        self.wait(lambda: self.was_hit(name, subject), f"the failpoint {name} is reached")
+
+    def ring(self, user_key: str) -> None:
+        """As the webhook does."""
+        app.send_task("conversations.tasks.process_conversation", args=(user_key,))
 
     def fail_next(self, customer_id: str, mode: str, **how: Any) -> None:
         """What the next sends to one customer meet at the fake Graph."""
@@ -168,9 +196,10 @@ class Lab:
         for proxy in (self.broker, self.graph, self.documents):
             if proxy is not None and proxy.mode is not Mode.OK:
                 proxy.set_mode(Mode.OK)
-        for order in self.orders.iterdir():
-            if order.suffix not in (".done", ".new") and order.name != "lock":
-                self.disarm(order.name.removesuffix(".held"))
+        for path in self.orders.iterdir():
+            order = path.name.removesuffix(".held")
+            if path.suffix not in (".done", ".new") and order not in {"lock", *self._kept_orders}:
+                self.disarm(*order.split("@"))
 
     def valkey(self) -> "redis.Redis":
         """The server itself, past the proxy."""
@@ -181,11 +210,38 @@ class Lab:
         """A new one, who has not written yet."""
         return Customer(**self.phones.post("customers", **how))
 
-    def known_customer(self, text: str = "Oi", **how: Any) -> Customer:
-        """A new one, whose first message is answered."""
-        customer = self.customer(**how)
-        self.wait_answered(self.phones.write(customer.customer_id, text))
-        return customer
+    def gather(self, count: int) -> None:
+        """So many customers for `person`: each has written once, and been answered."""
+        customers = [self.customer() for _ in range(count)]
+        wamids = self.phones.post("deliver", customers=[c.customer_id for c in customers], text="Oi")["wamids"]
+
+        def are_answered() -> bool:
+            answered = {record["customer_id"] for record in self.phones.get("accepted")}
+            return answered >= {customer.customer_id for customer in customers}
+
+        self.wait(are_answered, "the first customers are answered", pause=0.3)
+        self._people = [Person(c, self.user_key(wamid)) for c, wamid in zip(customers, wamids, strict=True)]
+        self.random.shuffle(self._people)
+
+    def person(self) -> Person:
+        """One with whom no other fault has to do."""
+        if not self._people:
+            self.gather(4)
+        return self._people.pop()
+
+    def says(self, person: Person, text: str = "Onde fica a empresa?", **how: Any) -> str:
+        """They write, in words that are always answered; returns Meta's id."""
+        return self.phones.send(person.customer_id, type="text", text=text, **how)
+
+    def expire_marks(self, seconds: float = 2.0) -> None:
+        """What a dead process has reserved is free after a minute; here after this."""
+        with self.valkey() as valkey:
+            for name in valkey.scan_iter("dedupe:*"):
+                if str(valkey.get(name)).startswith("inflight:"):
+                    valkey.pexpire(name, int(seconds * 1000))
+        soon = timezone.now() + timedelta(seconds=seconds)
+        for mark in get_store().query(Query("dedupe", where=(("state", "==", "IN_FLIGHT"),))):
+            get_store().update(mark.path, {"expires_at": soon})
 
     def compose(self, customer: Customer, text: str = "Oi", *, kind: str = "text", **body: Any) -> Item:
         """A message of theirs that the driver itself brings to the webhook, with `post_items`."""
@@ -227,7 +283,7 @@ class Lab:
             )
         except urllib3.exceptions.HTTPError:
             return Answer(0, time.monotonic() - started_at, {})
-        return Answer(response.status, time.monotonic() - started_at, dict(response.headers))
+        return Answer(response.status, time.monotonic() - started_at, response.headers)
 
     # --- looking ------------------------------------------------------------------------------------------------------
     def wait(
@@ -313,6 +369,10 @@ class Lab:
         self.witnesses.append(witness)
         return witness
 
+    def later(self, row: str, check: Callable[[], None]) -> None:
+        """Look at something when all is quiet; `check` raises `Unexpected`."""
+        self.at_end.append((row, check))
+
     def note(self, line: str) -> None:
         self.notes.append(line)
 
@@ -367,6 +427,3 @@ def start_valkey(runner: Runner, folder: Path, port: int) -> None:
     runner.start("valkey", command)
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         runner.wait_until("valkey", lambda: pong(client))
-
-
-__all__ = ["Answer", "Lab", "ProcessError", "start_lab", "timezone"]

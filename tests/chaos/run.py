@@ -24,6 +24,7 @@ from .traffic import Crowd
 
 SLOW_STATUSES = (0, 0, 2, 9)  # seconds that are drawn from; the last is longer than doubt is waited for
 DRAIN_POLL_SECONDS = 0.5
+PEOPLE = 90
 QUIET_LOOKS = 3
 
 Say = Callable[[str], None]
@@ -61,6 +62,7 @@ def run(
         say(f"up after {time.monotonic() - started_at:.1f} s; documents: {backend}; {manners}")
         canary = lab.phones.post("customers", name=NAME, phone=PHONE)["customer_id"]
         lab.phones.write(canary, "Oi")
+        lab.gather(PEOPLE)
         crowd = Crowd(lab.phones, seed=seed)
         crowd.start([canary])
         chosen = choose(draw, backend, rows)
@@ -71,6 +73,7 @@ def run(
         if not drain(lab, drain_seconds):
             problems.append(f"not all was done {drain_seconds:.0f} s after the last fault was lifted")
         say(f"quiet {time.monotonic() - began:.1f} s after the last fault; started again: {dict(lab.restarts)}")
+        problems += look_back(lab)
         inbound = {m["wamid"]: m for m in lab.phones.get("inbound")} | lab.posted
         verdict = judge(
             Evidence(
@@ -123,6 +126,17 @@ def break_everything(lab: Lab, chosen: Sequence[Fault], say: Say) -> list[str]:
             lab.mend()
         failed = " FAILED: " + problems[-1] if problems and problems[-1].startswith(f"{fault.row}:") else ""
         say(f"  {fault.row:4} {time.monotonic() - began:5.1f} s  {fault.title}{failed}")
+    return problems
+
+
+def look_back(lab: Lab) -> list[str]:
+    """What the faults could look at only now."""
+    problems = []
+    for row, check in lab.at_end:
+        try:
+            check()
+        except Unexpected as exc:
+            problems.append(f"{row}: {exc}")
     return problems
 
 

@@ -1,5 +1,6 @@
 """What the webhook answers, and what is stored, when it is interrupted, repeated or half down (faults.md §1.A)."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -205,3 +206,21 @@ def test_late_messages_keep_both_times_and_their_place(embedded_store: DocumentS
     assert (newest.text, oldest.text) == ("depois", "antes")
     assert newest.received_at < oldest.received_at
     assert oldest.timestamp == datetime.fromtimestamp(1790000000, UTC)
+
+
+# --- Millions of tiny things (A13) ------------------------------------------------------------------------------------
+def test_what_cannot_be_read_is_kept_once_however_often_it_stands_there(
+    embedded_store: DocumentStore, valkey: object
+) -> None:
+    body = b'{"object": "whatsapp_business_account", "entry": [' + b", ".join([b"{}"] * 100_000) + b"]}"
+    assert post(body).status_code == 200
+    assert [kept.reason for kept in quarantined()] == ["no_changes"]
+
+
+def test_a_delivery_full_of_what_cannot_be_read_is_kept_as_one(embedded_store: DocumentStore, valkey: object) -> None:
+    good = text_message("wamid.A", "oi")
+    body = envelope(good)
+    body["entry"] += [{"n": number} for number in range(1001)]
+    assert post(json.dumps(body).encode()).status_code == 200
+    assert [kept.reason for kept in quarantined()] == ["too_many_unreadable"]
+    assert [message.text for message in stored_messages()] == ["oi"]
