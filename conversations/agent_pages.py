@@ -207,7 +207,7 @@ class AgentPages(ViewedAdmin):
     # --- what is done there -------------------------------------------------------------------------------------------
     def action_view(self, request: HttpRequest, user_key: str, *, name: str) -> HttpResponse:
         action = ACTIONS[name]
-        self.check(request, user_key, action.permission)
+        self.require(request, user_key, action.permission)
         try:
             action.do(user_key=user_key, agent=agent_of(request.user.pk), now=timezone.now())
         except EXPLAINED as exc:
@@ -217,7 +217,7 @@ class AgentPages(ViewedAdmin):
         return self.back_to_chat(request, user_key)
 
     def reply_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
-        self.check(request, user_key, REPLY)
+        self.require(request, user_key, REPLY)
         text = request.POST.get("text", "").replace("\r\n", "\n")  # forms send lines as old printers want them
         key = request.POST.get("key", "")
         try:
@@ -232,7 +232,7 @@ class AgentPages(ViewedAdmin):
             return self.chat_page(request, user_key, Draft(text, key, explain(exc)), status=409)
         return self.back_to_chat(request, user_key)
 
-    def check(self, request: HttpRequest, user_key: str, permission: str) -> None:
+    def require(self, request: HttpRequest, user_key: str, permission: str) -> None:
         """Raises `PermissionDenied`, or `Http404` for what can be no conversation."""
         if not self.has_view_permission(request) or not request.user.has_perm(permission):
             raise PermissionDenied

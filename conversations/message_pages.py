@@ -92,7 +92,7 @@ class MessagePages(AgentPages):
         return self.back_to_chat(request, user_key)
 
     def check_message(self, request: HttpRequest, user_key: str, message_key: str, permission: str) -> None:
-        self.check(request, user_key, permission)
+        self.require(request, user_key, permission)
         if not is_document_id(message_key):
             raise Http404
 
