@@ -53,7 +53,7 @@ def _writes(run: Run, echoes: list[Message], now: datetime) -> list[Write]:
         *header_writes(header, fields, events=change.events, attempt=run.attempt, now=now),
         *change.writes,
         *_learnt(run.user_key, loaded, senders, change.learnt, now),
-        *(Update(echo.path, recorded) for echo in echoes),
+        *(Update(echo.path, recorded, last_update_time=echo.update_time) for echo in echoes),
     ]
 
 
