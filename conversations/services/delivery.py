@@ -52,6 +52,7 @@ sessions = SessionStore()
 OPEN_ITEMS_MAX = 200
 STEPS_MAX = 100  # a run that has sent this much lets another one go on
 RECORD_TRIES = 5
+UNREADABLE = (LookupError, TypeError, ValueError)  # what another release wrote
 BSUID_REFUSED = 131062  # Meta: this message needs a phone number
 INVALID_PARAMETER = 100  # Meta's code for it, used for our own check too
 
@@ -66,6 +67,8 @@ class Run:
     posted: set[str] = field(default_factory=set)
     tries: int = 0  # which try of the conversation's turn this is; 0 while there is none
     moved_to: set[str] = field(default_factory=set)  # whom messages went to that stood in a wrong place
+    given_up: bool = False  # the turn failed too often: a person gets it
+    version: datetime | None = None  # of the header that was read last
     met_existing: bool = False  # a commit of this run met a document in its place: perhaps the next audit event's
 
     @property
@@ -80,27 +83,41 @@ class Run:
         loaded = load(self.user_key, others)
         if loaded.is_erased or (follow and loaded.header and loaded.header.merged_into):
             raise Departed(loaded)
+        self.version = loaded.header.update_time if loaded.header else None
         if self.met_existing and loaded.header and catch_up(loaded.header):
             alert("audit_head_behind", conversation_id=loaded.header.conversation_id)
         return loaded
 
     def senders(self, messages: Sequence[Message]) -> list[Sender]:
-        """As `senders_of`. One that cannot be read is no failure where the customer is gone: then raises `Departed`."""
+        """As `senders_of`. One that cannot be read is no failure where the customer is gone: then raises `Departed`.
+
+        Where the turn is given up, those that can be read.
+        """
         try:
             return senders_of(messages)
-        except DecryptionFailed:
+        except (DecryptionFailed, *UNREADABLE):
             self.load(())
+            if self.given_up:
+                return [sender for message in messages for sender in _readable(message)]
             raise
 
-    def count_try(self) -> None:
+    def count_try(self, most: int) -> None:
         """Before anything else of a turn, and once for each run: what kills the worker counts too."""
         self.tries = self.tries or count_attempt(self.user_key)
+        self.given_up = self.tries > most
 
     def turn_ended(self) -> None:
         """Its tries are forgotten."""
         if self.tries:
             clear_attempts(self.user_key)
         self.tries = 0
+
+
+def _readable(message: Message) -> list[Sender]:
+    try:
+        return senders_of([message])
+    except (DecryptionFailed, *UNREADABLE):
+        return []
 
 
 def work_outbox(run: Run) -> datetime | None:
@@ -179,8 +196,8 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
         "resends": message.resends + resend,
         "due": due(message.pk, now + run.patience.stale),
     }
-    # A text is sent a second time only if no status of it came since it was read; those are not in the header.
-    unchanged_since = message.update_time if resend else None
+    # It was read before the header: another run may have sent it in between, or a status of it may have come.
+    unchanged_since, message.update_time = message.update_time, None
     run.posted.discard(message.pk)  # an earlier send of it was refused: this claim is for another one
     for name, value in fields.items():
         setattr(message, name, value)
@@ -263,6 +280,7 @@ def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:
             stored = loaded.snapshots.get(path)
             if loaded.header is None or stored is None or not _is_ours(run, Message.from_snapshot(stored)):
                 return  # an earlier try was applied after all, or it was taken from us
+            message.update_time = stored.update_time
             step = outbox.after_send(
                 message,
                 result,
@@ -362,7 +380,10 @@ def _person_called(
 
 
 def settled(user_key: str, message: Message, step: outbox.Settle, *, now: datetime) -> tuple[Update, list[Event]]:
-    """The write and the audit events of a change of a message's state, for a commit with the header."""
+    """The write and the audit events of a change of a message's state, for a commit with the header.
+
+    Messages are read before the header, so the header alone would not tell that another run settled this one in between.
+    """
     fields: dict[str, Any] = {
         "state": step.state.value,
         "due": due(message.pk, step.due_at) if step.due_at else DELETE_FIELD,
@@ -370,7 +391,8 @@ def settled(user_key: str, message: Message, step: outbox.Settle, *, now: dateti
     if step.errors:
         fields["errors"] = step.errors
     events = [_event(message, step.event, step.reason, now=now, errors=step.errors)] if step.event else []
-    return Update(conversations.message_path(user_key, message.pk), fields), events
+    path = conversations.message_path(user_key, message.pk)
+    return Update(path, fields, last_update_time=message.update_time), events
 
 
 def _event(

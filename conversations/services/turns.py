@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,45 +12,31 @@ from django.conf import settings
 from django.utils import timezone
 
 from ai.models import Classification
-from ai.orchestrator import AIOrchestrator
-from ai.responses import ClassificationContext
 from ai.stores import ClassificationStore
-from audit import Event, EventType, event_id
-from conversations.hearing import typed_text
-from conversations.intents import IntentQueue
-from conversations.models import TAP_KINDS, Actor, Conversation, Direction, Message, MessageState, Session
+from conversations.models import TAP_KINDS, Direction, Message, MessageState
 from conversations.outbox import SUPERSEDED, gives_way, is_echo, is_postponed, paused_until, window_is_open
 from conversations.pacing import wait_before_send
-from conversations.pipeline import TurnPlan, needs_classification, plan_failure, plan_turn
-from conversations.services.commits import (
-    LOST_RACE,
-    Claimant,
-    header_writes,
-    identities_in,
-    jitter,
-    new_header,
-    plan_writes,
-    preview_of,
-    profile_in,
-    reply_messages,
+from conversations.pipeline import TurnPlan
+from conversations.services import planning
+from conversations.services.commits import LOST_RACE, Claimant, header_writes, jitter, plan_writes, reply_messages
+from conversations.services.context import (
+    Context,
+    bookkeeping,
+    header_changes,
+    identity_events,
+    messages_handled,
+    profile_writes,
+    read,
+    read_bare,
+    recipient,
 )
 from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, work_outbox
 from conversations.services.moving import Departed, move_items
+from conversations.services.planning import give_up
 from conversations.services.takeover import handoff_given_back, take_over
-from conversations.stores import ConversationStore, Loaded, SessionStore, bot_controls, due
-from conversations.whatsapp.client import Recipient, WhatsAppOutboundClient
-from profiles.identifiers import NUMBER_CHANGE, Sender
-from profiles.models import UserProfile
-from profiles.services.learning import (
-    bsuid_replaced,
-    fields_renewed,
-    learn_from_senders,
-    paths_to_attach,
-    profiles,
-    renewed,
-    revealed,
-)
-from pyloto.documents import DELETE_FIELD, AlreadyExists, Update, Write, get_store
+from conversations.stores import ConversationStore, Loaded, bot_controls, due
+from conversations.whatsapp.client import WhatsAppOutboundClient
+from pyloto.documents import AlreadyExists, Unavailable, Update, Write, get_store
 from pyloto.errors import TransientError
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
@@ -61,9 +46,7 @@ from pyloto.privacy.hashing import digest
 
 log = structlog.get_logger(__name__)
 conversations = ConversationStore()
-sessions = SessionStore()
 classifications = ClassificationStore()
-orchestrator = AIOrchestrator()
 
 TURN_MESSAGES_MAX = 100  # a commit holds 500 writes
 RACES_MAX = 10
@@ -92,11 +75,14 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> Next:
     After any failed commit the state is read again: what is found there, and the `attempt` on it, tell what was done.
     """
     run = Run(user_key=user_key, attempt=secrets.token_hex(8), client=client)
+    others_wrote = False
     deadline = time.monotonic() + RUN_SECONDS
     for race in range(RACES_MAX):
+        seen, run.version = run.version, None
         try:
             next_at = _process_once(run, first=race == 0)
         except LOST_RACE as exc:
+            others_wrote = others_wrote or isinstance(exc, Unavailable) or (race > 0 and run.version != seen)
             run.met_existing = run.met_existing or isinstance(exc, AlreadyExists)
             log.info("turn_race_lost", user_key=user_key, error=type(exc).__name__)
             if time.monotonic() > deadline:
@@ -105,7 +91,10 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> Next:
         else:
             run.turn_ended()  # its commit was applied, where only the answer was lost
             return Next(next_at, frozenset(run.moved_to))
-    run.turn_ended()  # nothing is wrong with the turn: this try does not count
+    if others_wrote:
+        run.turn_ended()  # nothing is wrong with the turn: this try does not count
+    else:  # the same commit met the same documents each time
+        alert("turn_conflicts_with_nobody", user_key=user_key)
     raise TooManyRaces("the conversation kept changing")
 
 
@@ -128,7 +117,9 @@ def _leave(run: Run, items: list[Message], loaded: Loaded, *, now: datetime) -> 
 
 def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> datetime | None:
     inbound = sorted((item for item in items if item.direction == Direction.IN), key=lambda item: item.seq)
-    if echoes := [item for item in items if is_echo(item)]:
+    echoes = [item for item in items if is_echo(item)]
+    if echoes:
+        run.count_try(ATTEMPTS_MAX)
         take_over(run, echoes, now=now)
     outbound = [item for item in items if item.direction == Direction.OUT and item not in echoes]
     sends_wait = bool(outbound)
@@ -140,6 +131,7 @@ def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> dat
         messages = inbound[:TURN_MESSAGES_MAX]
         bind_correlation_id(messages[-1].correlation_id)
         all_read = len(items) < OPEN_ITEMS_MAX
+        run.count_try(ATTEMPTS_MAX)
         try:
             sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
             later += [now] if len(inbound) > len(messages) else []
@@ -163,19 +155,6 @@ def turn_starts_at(
     return at if at <= now + maximum else now  # it came from a clock ahead of ours
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a turn knows, as it was read."""
-
-    header: Conversation
-    session: Session | None
-    profile: UserProfile | None
-    loaded: Loaded
-    senders: list[Sender]
-    messages: list[Message]
-    now: datetime
-
-
 class Postponed(Exception):
     """No failure: the bot may not speak now, and what was said to it waits."""
 
@@ -189,13 +168,17 @@ def postpone(run: Run, context: Context, inbound: Sequence[Message], *, all_read
     until = paused_until(inbound[0].received_at, context.now)
     soon = [message for message in inbound if not is_postponed(message) or _due_at(message) <= context.now]
     if soon:
-        fields = _bookkeeping(context.header, inbound)
+        fields = bookkeeping(context.header, inbound)
         writes = header_writes(context.header, fields, events=[], attempt=run.attempt, now=context.now)
-        get_store().commit([*writes, *(Update(message.path, {"due": due(message.pk, until)}) for message in soon)])
+        get_store().commit([*writes, *(_put_off(message, until) for message in soon)])
         log.info("turn_postponed", conversation_id=context.header.conversation_id, messages=len(inbound))
     if soon and not all_read:
         return context.now  # the others stand behind these
     return min(until if message in soon else _due_at(message) for message in inbound)
+
+
+def _put_off(message: Message, until: datetime) -> Update:
+    return Update(message.path, {"due": due(message.pk, until)}, last_update_time=message.update_time)
 
 
 def _due_at(message: Message) -> datetime:
@@ -212,20 +195,16 @@ def take_turn(
 
     Unless `all_read`, an older reply may wait unseen, so nothing is claimed here. Raises `Postponed`.
     """
-    run.count_try()
     failpoint("turn.after_lock", run.user_key)
-    given_up = run.tries > ATTEMPTS_MAX
-    context = _read(run, messages, now)
+    context = _known(run, messages, now)
     turn_id = digest("turn", run.user_key, *(message.pk for message in messages))
-    classification, plan = _plan_failure(context, turn_id) if given_up else _plan(context, turn_id)
+    classification, plan = (None, give_up(context, turn_id)) if run.given_up else planning.plan(context, turn_id)
     if plan.postponed:
         raise Postponed(context)
     failpoint("turn.after_classification", run.user_key)
-    if given_up:
-        alert("turn_given_up", conversation_id=context.header.conversation_id, tries=run.tries)
-    elif plan.replies and first:
+    if plan.replies and first and not run.given_up:
         _show_read(run, messages[-1])
-    changes = _header_changes(context, plan)
+    changes = header_changes(context, plan)
     waiting = [message for message in outbound if not gives_way(message)]
     may_send = bool(plan.replies) and not waiting and all_read and window_is_open(changes["last_user_at"], now)
     may_send = may_send and not _is_silenced(context)
@@ -247,7 +226,7 @@ def take_turn(
     run.turn_ended()
     if plan.alert:
         alert(plan.alert, conversation_id=context.header.conversation_id)
-    if _bsuid_replaced(context):
+    if not context.is_bare and context.bsuid_replaced:
         alert("bsuid_replaced", conversation_id=context.header.conversation_id)
     log.info(
         "turn_done",
@@ -258,70 +237,29 @@ def take_turn(
         outcome=plan.outcome,
     )
     claimed = [message for message in replies if message.state == MessageState.SENDING]
-    unsent = [message for message in claimed if not post(run, message, partial(_recipient, context))]
+    unsent = [message for message in claimed if not post(run, message, partial(recipient, context))]
     return bool(waiting or unsent or not all_read or len(replies) > len(claimed))
 
 
-def _read(run: Run, messages: list[Message], now: datetime) -> Context:
-    senders = run.senders(messages)
-    loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
-    header = loaded.header or new_header(run.user_key, messages[0], now)
-    return Context(
-        header=header,
-        session=sessions.find(header.session_id),
-        profile=profile_in(loaded, run.user_key),
-        loaded=loaded,
-        senders=senders,
-        messages=messages,
-        now=now,
-    )
+def _known(run: Run, messages: list[Message], now: datetime) -> Context:
+    """What the turn goes by. Where giving up has failed too, or what was stored cannot be read: next to nothing."""
+    if run.tries > ATTEMPTS_MAX + 1:
+        return read_bare(run, messages, now)
+    try:
+        return read(run, messages, now)
+    except (*LOST_RACE, Departed):
+        raise
+    except Exception as exc:
+        if not run.given_up:
+            raise
+        log.warning("given_up_unread", error=type(exc).__name__)
+        return read_bare(run, messages, now)
 
 
 def _is_silenced(context: Context) -> bool:
     """Whether the bot is paused for this customer. What was read is asked again where somebody took their time since."""
     controls = context.loaded.controls if timezone.now() - context.now < CONTROLS_FRESH else bot_controls()
     return context.header.paused or controls.silence(context.messages[-1].phone_number_id)
-
-
-def _plan(context: Context, turn_id: str) -> tuple[Classification | None, TurnPlan]:
-    response = classification = None
-    paused = context.loaded.controls.silence(context.messages[-1].phone_number_id)
-    if needs_classification(
-        conversation=context.header, session=context.session, messages=context.messages, paused=paused
-    ):
-        text = typed_text(context.messages)
-        about = _what_they_are_in(context.session)
-        response = orchestrator.classify(text, about)
-        classification = Classification.of(
-            response,
-            id=digest("classification", turn_id),
-            user_key=context.header.pk,
-            conversation_id=context.header.conversation_id,
-            text=text,
-            context=about,
-            created_at=context.now,
-        )
-    plan = plan_turn(
-        conversation=context.header,
-        session=context.session,
-        profile=context.profile,
-        messages=context.messages,
-        classification=response,
-        now=context.now,
-        paused=paused,
-        turn_id=turn_id,
-        new_session_id=secrets.token_hex(16),
-    )
-    if plan.handoff and not plan.handoff.lead.get("name"):  # on a first turn the profile is only being written
-        plan.handoff.lead["name"] = next((sender.name for sender in context.senders if sender.name), "")
-    return classification, plan
-
-
-def _what_they_are_in(session: Session | None) -> ClassificationContext:
-    if session is None:
-        return ClassificationContext()
-    active = IntentQueue(session.intents).active or {}
-    return ClassificationContext(active_intent=active.get("intent", ""), question=session.asked.get("field", ""))
 
 
 def _writes(
@@ -347,108 +285,23 @@ def _writes(
         correlation_id=correlation_id,
         events=[
             *(event for _, events in (*cancelled, *given_back) for event in events),
-            *_identity_events(run, context, turn_id, correlation_id),
+            *identity_events(context, turn_id),
         ],
     )
     writes += [update for update, _ in (*cancelled, *given_back)]
-    writes += learn_from_senders(
-        user_key=run.user_key,
-        profile=context.profile,
-        senders=context.senders,
-        existing=identities_in(context.loaded),
-        learnt=dict(plan.profile),
-        now=context.now,
-    )
-    handled = {
-        "state": MessageState.HANDLED.value,
-        "due": DELETE_FIELD,
-        "sender": DELETE_FIELD,
-        "session_id": plan.session_id,
-        "turn_id": turn_id,
-        "intent": plan.intent,
-        "outcome": plan.outcome.value,
-    }
-    writes += [Update(message.path, handled) for message in context.messages]
+    writes += profile_writes(context, plan)
+    writes += messages_handled(context, plan, turn_id)
     if classification:
         writes.append(classifications.create(classification))
     return writes
 
 
-def _identity_events(run: Run, context: Context, turn_id: str, correlation_id: str) -> list[Event]:
-    """What WhatsApp told us, and the profile takes over: the names of the fields. And where nobody told us."""
-    told: list[tuple[str, dict[str, Any]]] = []
-    if fields := fields_renewed(run.user_key, context.profile, context.senders, identities_in(context.loaded)):
-        told.append(("number_change", {"fields": fields, "evidence": NUMBER_CHANGE}))
-    if _bsuid_replaced(context):
-        told.append(("bsuid_replaced", {"fields": ["bsuid"], "bsuid_replaced": True}))
-    return [
-        Event(
-            event_id(turn_id, name),
-            EventType.PROFILE_UPDATED,
-            Actor.USER.value,
-            context.now,
-            metadata=metadata,
-            correlation_id=correlation_id,
-        )
-        for name, metadata in told
-    ]
-
-
-def _bsuid_replaced(context: Context) -> bool:
-    return bsuid_replaced(context.profile, context.senders, identities_in(context.loaded))
-
-
-def _header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
-    """The header's bookkeeping, with the replies."""
-    changes = _bookkeeping(context.header, context.messages)
-    if plan.replies:
-        newest = context.messages[-1]
-        changes |= {
-            "last_message_at": context.now,
-            "last_message_preview": preview_of(plan.replies[-1].text, newest.type),
-        }
-    return changes
-
-
-def _bookkeeping(header: Conversation, messages: Sequence[Message]) -> dict[str, Any]:
-    """What the list of conversations shows of these messages, and the claims check. Postponed ones are counted already."""
-    newest = messages[-1]
-    # WhatsApp's own notices open no window for replies.
-    written_at = [message.timestamp for message in messages if message.type != "system"]
-    return {
-        "phone_number_id": newest.phone_number_id,
-        "last_user_at": max([*written_at, *filter(None, [header.last_user_at])], default=None),
-        "last_message_at": newest.received_at,
-        "last_message_preview": preview_of(newest.text, newest.type),
-        "unread": header.unread + sum(not is_postponed(message) for message in messages),
-    }
-
-
-def _recipient(context: Context) -> Recipient:
-    """Where the newest message came from; it is what WhatsApp last knew the customer by."""
-    existing = identities_in(context.loaded)
-    senders = [renewed(context.header.pk, sender, existing) for sender in reversed(context.senders)]
-    wa_id = next((sender.wa_id for sender in senders if sender.wa_id), "")
-    bsuid = next((sender.bsuid for sender in senders if sender.bsuid), "")
-    return Recipient(
-        wa_id=wa_id or revealed(context.profile, "wa_id"), bsuid=bsuid or revealed(context.profile, "bsuid")
-    )
-
-
 def _show_read(run: Run, message: Message) -> None:
-    """Blue ticks and "digitando…", since a reply is on its way; nothing depends on it."""
-    if message.provider_message_id:
+    """Blue ticks and "digitando…", since a reply is on its way; nothing depends on it, and it fails nothing."""
+    if not message.provider_message_id:
+        return
+    try:
         wamid = decrypt(message.provider_message_id, path=message.path, field="provider_message_id")
         run.client.mark_read(phone_number_id=message.phone_number_id, provider_message_id=wamid, typing=True)
-
-
-def _plan_failure(context: Context, turn_id: str) -> tuple[None, TurnPlan]:
-    return None, plan_failure(
-        conversation=context.header,
-        session=context.session,
-        profile=context.profile,
-        messages=context.messages,
-        now=context.now,
-        turn_id=turn_id,
-        new_session_id=secrets.token_hex(16),
-    )
+    except Exception as exc:  # noqa: BLE001
+        log.warning("not_shown_as_read", error=type(exc).__name__)

@@ -7,7 +7,7 @@ import structlog
 
 from audit import EventType
 from conversations.models import Mode
-from conversations.services import turns
+from conversations.services import planning
 from conversations.services.turns import ATTEMPTS_MAX
 
 from .customer import Customer
@@ -26,14 +26,14 @@ class Broken(RuntimeError):
 @pytest.fixture(autouse=True)
 def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules stumble over one text."""
-    plan_turn = turns.plan_turn
+    plan_turn = planning.plan_turn
 
     def plan(**known: Any) -> Any:
         if any(POISON in message.text for message in known["messages"]):
             raise Broken
         return plan_turn(**known)
 
-    monkeypatch.setattr(turns, "plan_turn", plan)
+    monkeypatch.setattr(planning, "plan_turn", plan)
 
 
 def fail(customer: Customer, times: int = ATTEMPTS_MAX) -> Customer:
@@ -101,7 +101,7 @@ def test_a_worker_that_dies_during_the_turn_counts_too(customer: Customer, monke
     def die(**known: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(turns, "plan_turn", die)
+    monkeypatch.setattr(planning, "plan_turn", die)
     customer.writes("oi")
     for _ in range(ATTEMPTS_MAX):
         with pytest.raises(KeyboardInterrupt):

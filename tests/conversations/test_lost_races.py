@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 
 from audit import EventType
-from conversations.services import turns
+from conversations.services import planning
 from conversations.services.delivery import RECORD_TRIES
 from conversations.services.turns import RACES_MAX, TooManyRaces, process
 from conversations.whatsapp.client import Ambiguous, Rejected
@@ -190,7 +190,7 @@ def test_two_workers_at_once_send_one_reply(
     customer = Customer(FaultyStore(embedded_store), outside)  # type: ignore[arg-type]
     customer.writes("oi")
     user_key, both_planned = customer.user_key, threading.Barrier(2, timeout=20)
-    plan, planned = turns._plan, threading.local()
+    plan, planned = planning.plan, threading.local()
 
     def plan_together(*args: Any) -> Any:
         if not getattr(planned, "once", False):
@@ -198,7 +198,7 @@ def test_two_workers_at_once_send_one_reply(
             both_planned.wait()
         return plan(*args)
 
-    monkeypatch.setattr(turns, "_plan", plan_together)
+    monkeypatch.setattr(planning, "plan", plan_together)
 
     def work() -> None:
         try:
