@@ -228,7 +228,7 @@ class HandoffAdmin(ViewedAdmin):
     }
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        return (*self.list_display, "take") if request.user.has_perm(TAKE) else self.list_display
+        return (*self.list_display, "take") if request.user.has_perms((TAKE, VIEW)) else self.list_display
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"tabs": self.tabs(request), **banner(), **(extra_context or {})})

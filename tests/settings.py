@@ -30,6 +30,7 @@ os.environ.update(
 
 from pyloto.settings import *  # noqa: E402, F403
 
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # each signed-in test would pay for a slow one
 WHITENOISE_AUTOREFRESH = True  # Django's test runner sets DEBUG to False, and no static files are collected here
 # A file, as in production: threads on SQLite's shared memory get "table is locked" at once instead of waiting.
 DATABASES["documents"] |= {"TEST": {"NAME": f"{_run_dir.name}/test-documents.sqlite3"}}  # noqa: F405

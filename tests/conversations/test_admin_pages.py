@@ -11,6 +11,7 @@ from django.test import Client
 
 from audit import EventType
 from conversations.models import Mode
+from conversations.services.controls import set_bot_paused
 from pyloto.documents import DocumentStore, Update, get_store
 from pyloto.documents.document_model import DocumentModel
 from tests.conversations import chat_data as data
@@ -211,8 +212,12 @@ def test_a_trail_whose_end_was_cut_off_is_not_called_whole(admin_client: Client)
     assert "íntegra" not in html
 
 
-def test_what_customers_write_is_never_markup(admin_client: Client, embedded_store: DocumentStore):
-    data.conversation(name=XSS, last_message_preview=XSS, assigned_to=XSS)
+def test_what_customers_write_is_never_markup(admin_client: Client, embedded_store: DocumentStore, valkey: object):
+    colleague = User.objects.create_user("colega", first_name=XSS)
+    data.conversation(name=XSS, last_message_preview=XSS, mode=Mode.HUMAN, assigned_to=f"user:{colleague.pk}")
+    data.conversation("rui", name=XSS, last_message_preview=XSS, assigned_to=XSS)
+    set_bot_paused(paused=True, agent=f"user:{colleague.pk}", now=data.NOON)
+    set_bot_paused(paused=True, phone_number_id=XSS, agent=XSS, now=data.NOON)
     data.session(
         summary=XSS, intents=[{"intent": XSS}], collected={XSS: {XSS: XSS}, "CUSTOM_SOFTWARE": {"problem": XSS}}
     )
@@ -220,6 +225,9 @@ def test_what_customers_write_is_never_markup(admin_client: Client, embedded_sto
         summary=XSS,
         lead={"name": XSS, "business_name": XSS},
         requirements={"CUSTOM_SOFTWARE": {XSS: XSS}},
+        agent_id=XSS,
+        qualification_level=XSS,
+        status=XSS,
         intent_primary=XSS,
         routing=XSS,
         qualification_reasons=[XSS],
@@ -247,6 +255,9 @@ def test_what_customers_write_is_never_markup(admin_client: Client, embedded_sto
             {"outbound": True, "type": "template", "text": "", "payload": {"name": XSS}},
             {"outbound": True, "state": "FAILED", "errors": [{"code": XSS, "title": XSS}]},
             {"text": "cita", "context": {"message_key": "m0000"}},
+            {"outbound": True, "state": "NEEDS_HUMAN", "text": XSS},
+            {"type": "document", "media": {"filename": XSS, "status": "REFUSED", "reason": XSS, "id": "1"}},
+            {"type": "image", "media": {"filename": XSS, "status": "STORED", "content_type": XSS, "file": XSS}},
         ]
     ):
         data.message(n=number, **fields)
@@ -254,6 +265,7 @@ def test_what_customers_write_is_never_markup(admin_client: Client, embedded_sto
         DETAILS
         | {"/admin/", "/admin/audit/auditevent/?conversation_id=ana-conversation"}
         | {f"/admin/{model}/" for model in LISTS}
+        | {f"{LIST}bot/", f"{QUEUE}?mostrar=todos", f"/admin/conversations/conversation/?mostrar={XSS}"}
     ):
         response = admin_client.get(page)
         html = response.content.decode()
@@ -287,3 +299,8 @@ def test_who_may_view_conversations_is_given_the_first_page(client: Client, embe
     html = client.get("/admin/").content.decode()
     assert html.count("Ana Souza") == 2  # waiting, and among the latest
     assert "Auditoria" not in html
+    assert "Com você" not in html
+    get_store().commit([Update("conversations/ana", {"mode": Mode.HUMAN, "assigned_to": f"user:{user.pk}"})])
+    html = client.get("/admin/").content.decode()
+    assert html.count("Ana Souza") == 2  # theirs, and among the latest
+    assert "Com você" in html

@@ -9,12 +9,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from conversations.models import Mode
+from conversations.whatsapp.client import Rejected
+from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import DocumentStore, use_store
 from tests.lab.browser import browser, picture, signed_in
 from tests.lab.faulty_store import FaultyStore
 
 from . import invariants
 from .customer import Customer
+from .files import PDF, PNG, VOICE, Library, fetch, send, storage, stored_files
 from .outside import Outside
 
 __all__ = ["browser"]
@@ -27,6 +30,8 @@ def customer(embedded_store: DocumentStore, valkey: object) -> Iterator[Customer
     with use_store(FaultyStore(embedded_store)) as faulty:
         yield (customer := Customer(faulty, Outside()))
         invariants.check(customer)
+    for file in stored_files():
+        storage().delete(file)
 
 
 @pytest.fixture
@@ -106,6 +111,48 @@ def test_from_the_queue_to_the_end_of_the_conversation(pages: tuple[Page, Page],
     says(ana, "Atendimento concluído")
     says(ana, "O bot responde a este cliente")
     assert customer.header.mode == Mode.BOT
+
+
+def test_files_and_refused_messages_in_the_chat(pages: tuple[Page, Page], customer: Customer) -> None:
+    ana, rui = pages
+    library = Library()
+    customer.writes("quero falar com uma pessoa").is_served()
+    for content, kind, mime_type in ((PNG, "image", "image/png"), (PDF, "document", "application/pdf")):
+        message = send(library.add(content), content, kind, mime_type, filename="<b>planta</b>.pdf")
+        fetch(message, library)
+    voice = send(library.add(VOICE), VOICE, "audio", "audio/ogg; codecs=opus", voice=True)
+    send("1284750000000", PNG)  # nobody has fetched it yet
+    customer.is_served()
+    fetch(voice, library)
+    go(ana, CHAT.format(customer.user_key))
+    press(ana, "Assumir conversa")
+    image = ana.locator(".bubble-file img")
+    assert image.evaluate("async image => { await image.decode(); return image.naturalWidth > 0 }")
+    assert ana.locator("audio").evaluate(
+        "audio => new Promise(done => { audio.onloadedmetadata = () => done(true); audio.onerror = () => done(false);"
+        " audio.preload = 'metadata'; audio.load() })"
+    )
+    with ana.expect_download() as download:
+        ana.get_by_role("link", name="Baixar o arquivo").click()
+    assert download.value.path().read_bytes() == PDF
+    assert "planta" not in download.value.suggested_filename
+    says(ana, "<b>planta</b>.pdf")
+    says(ana, "O arquivo ainda está sendo baixado")
+
+    customer.outside.answers.append(Rejected(131026, ErrorClass.PERMANENT))
+    ana.get_by_label("Resposta ao cliente").fill("Recebi, obrigada!")
+    press(ana, "Enviar")
+    customer.is_served()
+    go(rui, CHAT.format(customer.user_key))
+    says(rui, "Não entregue: o número não pode receber mensagens.")
+    picture(rui, "11-files-phone")
+    assert fits(rui)
+    picture(ana, "12-files-desktop")
+    press(rui, "Reenviar")
+    says(rui, "A mensagem foi para a fila de envio.")
+    expect(rui.get_by_role("button", name="Reenviar")).to_have_count(0)
+    customer.is_served()
+    assert customer.outside.texts[-2:] == ["Recebi, obrigada!"] * 2
 
 
 def test_news_come_without_a_reload_and_leave_the_draft_alone(pages: tuple[Page, Page], customer: Customer) -> None:
