@@ -7,6 +7,7 @@ from typing import Any
 
 from conversations.flows import FLOWS
 from conversations.intents import Intent
+from conversations.media import MediaReason, MediaStatus
 from conversations.models import Conversation, Handoff, Message, Session
 from conversations.stores import ConversationStore
 from profiles.models import UserProfile
@@ -23,7 +24,7 @@ conversations = ConversationStore()
 # How the work is done, and says nothing about anybody: claims, versions, numbers in the order, keys of other documents.
 HEADER_WORKINGS = ("attempt", "audit_head", "out_seq", "owner_epoch", "tenant_id")
 MESSAGE_WORKINGS = (
-    "claimed_at", "claimed_by", "correlation_id", "due", "owner_epoch", "phone_number_id", "provider",
+    "claimed_at", "claimed_by", "correlation_id", "due", "media_due", "owner_epoch", "phone_number_id", "provider",
     "provider_message_key", "resends", "seq", "tries", "turn_id",
 )  # fmt: skip
 
@@ -36,6 +37,12 @@ NAMES = {  # keys of what was collected, of queued intents and of the lead
     "intent": "intenção", "at": "quando", "confidence": "confiança", "status": "situação", "explicit": "escolhida pelo cliente",
     "urgent": "com urgência", "decision_maker": "fala com quem decide", "opened": "iniciada", "outcome": "desfecho",
     "summary": "resumo",
+}  # fmt: skip
+
+FILE_NAMES = {
+    "filename": "nome", "mime_type": "tipo", "size_bytes": "tamanho em bytes", "status": "situação", "reason": "motivo",
+    "stored_at": "guardado em", "sha256": "SHA-256", "id": "identificador no WhatsApp", "voice": "mensagem de voz",
+    "animated": "animada",
 }  # fmt: skip
 
 WITHHELD = (
@@ -63,13 +70,23 @@ def _message_row(message: Message) -> dict[str, Any]:
     payload = dict(message.payload)
     if "raw" in payload:
         payload["raw"] = _parsed(revealed(message, "payload.raw", payload["raw"]))
-    row = row_of(message, reveal=("provider_message_id", "sender"), leave_out=(*MESSAGE_WORKINGS, "payload"))
+    row = row_of(message, reveal=("provider_message_id", "sender"), leave_out=(*MESSAGE_WORKINGS, "payload", "media"))
     sender = _parsed(revealed(message, "sender", message.sender)) if message.sender else {}
     return row | {
         "remetente": sender,
         "conteúdo": plain(payload),
+        label_of(Message, "media"): _media_row(message.media),
         "intenção": INTENTS.get(message.intent or "", message.intent),
     }
+
+
+def _media_row(media: dict[str, Any]) -> dict[str, Any]:
+    """A file by what it is and what became of it, without the name under which it lies and the work of fetching it."""
+    known = {label: media[name] for name, label in FILE_NAMES.items() if name in media}
+    for name, codes in (("status", MediaStatus), ("reason", MediaReason)):
+        if media.get(name) in codes.values:
+            known[FILE_NAMES[name]] = codes(media[name]).label
+    return dict(plain(known))
 
 
 def _parsed(text: str) -> Any:
@@ -118,8 +135,8 @@ registry.register(
         "conversations.messages",
         "Mensagens",
         _message_rows,
-        note="Todas as mensagens guardadas, enviadas e recebidas. Imagens, áudios e outros arquivos não são guardados por "
-        "nós: só o tipo, o nome e o identificador no WhatsApp.",
+        note="Todas as mensagens guardadas, enviadas e recebidas. Imagens, áudios, vídeos e documentos estão aqui pelo tipo, "
+        "nome e tamanho; os que guardamos, cifrados, são entregues à parte: peça ao encarregado.",
         columns=("hora no canal", "autor", "tipo", "texto"),
     ),
     AccessSection("conversations.sessions", "Sessões e o que foi coletado", _session_rows),

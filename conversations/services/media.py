@@ -37,6 +37,7 @@ from conversations.whatsapp.media import (
 from pyloto.documents import DELETE_FIELD, NotFound, PreconditionFailed, Update, get_store
 from pyloto.errors import PermanentError, TransientError
 from pyloto.observability.alerts import alert
+from pyloto.observability.correlation import bind_correlation_id
 from pyloto.privacy.encrypted_files import read_stream, save_stream
 from pyloto.privacy.fields import DecryptionFailed
 from pyloto.redis_client import get_redis
@@ -144,6 +145,7 @@ def fetch(*, user_key: str, message_key: str, client: MediaClient, now: datetime
     message = _claim(user_key, message_key, now)
     if message is None:
         return None
+    bind_correlation_id(message.correlation_id)
     try:
         found = _fetch_into(message, client)
     except Refused as exc:

@@ -130,7 +130,7 @@ def _introduction(subject: Subject, *, request_id: str, now: datetime) -> dict[s
 
 def _operators() -> list[tuple[str, str, str]]:
     operators = [processing.META]
-    if settings.DOCUMENTS_BACKEND == "firestore" or settings.EXPORTS_BUCKET:
+    if settings.DOCUMENTS_BACKEND == "firestore" or settings.EXPORTS_BUCKET or settings.MEDIA_BUCKET:
         operators.append(processing.GOOGLE)
     if getattr(settings, "OPENAI_API_KEY", ""):
         operators.append(processing.OPENAI)
