@@ -66,7 +66,7 @@ WA_ID = "5542999990001"
 TEXTS = (
     "oi", "Preciso de um sistema sob medida", "Onde fica a empresa?", "quero falar com uma pessoa", "Empresa", "sim", "não",
     "preciso de um motoboy agora e também quero um sistema", "quero ser entregador", "deixa pra lá", "me conta uma piada",
-    "sistema para o estoque da empresa em Castro/PR, 10 usuários, até março, precisa ter cadastro e relatórios",
+    "sistema para controlar o estoque da empresa em Castro/PR, 10 usuários, até março, precisa ter cadastro e relatórios",
 )  # fmt: skip
 TAPS = ("intent:CUSTOM_SOFTWARE", "intent:PYLOTO_ENTREGA_DRIVER_SIGNUP", "next:yes", "next:no", "human", "menu")
 AGENTS = ("user:7", "user:8")
