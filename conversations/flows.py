@@ -132,13 +132,14 @@ def _absorb_one(
     for field in flow.fields:
         if collected.get(field.name, UNKNOWN) != UNKNOWN or not field.find or field == asked:
             continue
-        found = field.find(text if field.free else rest)
-        if found and asked and asked.free and field.settle and not _is_told(text, found):
+        said = text if field.free else rest
+        found = field.find(said)
+        if found and asked and asked.free and field.settle and not _is_told(said, found):
             continue  # "um relatório no fim do mês" is no deadline
         if found and (value := _settled(field, found.value, today)):
             taken[field.name] = value
             if not field.free:
-                rest = f"{rest[: found.start]} {rest[found.end :]}"
+                rest = f"{rest[: found.start]} ; {rest[found.end :]}"  # what stood around it belongs not together
     if asked is None or not open_question or asked.name in taken:
         return taken
     value = read_answer(asked, text if asked.free else rest, today)
@@ -430,7 +431,7 @@ def _place(question: str, *, critical: bool = False) -> tuple[Field, ...]:
 
 
 _VEHICLES = {
-    "Moto": r"moto\w*|motto|mto|scooter|biz|cg|titan|fan|bros|pop ?100|fazer|twister|cb ?\d{3}|nmax|pcx",
+    "Moto": r"moto\w*|motto|mto|scooter|biz|cg|uma honda|yamaha|ybr|factor|suzuki|shineray|titan|fan|bros|pop ?100|fazer|twister|cb ?\d{3}|nmax|pcx",
     "Bicicleta": r"bike\w*|bicicleta\w*|bici|bicleta|magrela",
     "Carro": r"carro\w*|automovel|uno|gol|palio|celta|onix|hb20|corsa|fiesta|ka|sandero|kwid|mobi|civic|corolla|voyage|prisma|sedan",
     "Van ou utilitário": r"fiorino|kombi|van|utilitari\w+|caminhonete|camionete|caminhao|saveiro|strada|montana|furgao|doblo|kangoo",
@@ -507,10 +508,10 @@ def _find_channels(text: str) -> answers.Found | None:
 _AVAILABLE = (
     ("O dia todo", r"(?:o )?dia (?:todo|inteiro)|integral(?:mente)?|tempo integral|periodo integral"),
     ("Só à noite", r"(?:so |somente |apenas )?(?:a |de |pela )?noite|noturno|noites"),
-    ("Fins de semana", r"(?:so |somente |nos |no |aos )?(?:fds|fi(?:ns|m) de semana|fina(?:is|l) de semana)"),
+    ("Fins de semana", r"(?:(?:so|somente|apenas) )?(?:nos |no |aos )?(?:fds|fi(?:ns|m) de semana|fina(?:is|l) de semana)"),
     ("De manhã", r"(?:so |somente )?(?:de |pela |as )?manhas?|matutino"),
     ("À tarde", r"(?:so |somente )?(?:a |de |pela )?tardes?|vespertino"),
-    ("Qualquer horário", r"(?:em )?qualquer (?:horario|hora|dia|momento)|tod[oa]s? (?:os |o )?dias?|24 ?h(?:oras)?|sempre|livre|total|disponibilidade total"),
+    ("Qualquer horário", r"(?:em )?qualquer (?:horario|hora|dia|momento)|tod[oa]s? (?:os |o )?dias?|24 ?h(?:oras)?|sempre|livre|total|disponibilidade total|tanto faz"),
 )  # fmt: skip
 _TIMES = (
     r"\b(?:manha|tarde|noite|madrugada|segunda|terca|quarta|quinta|sexta|sab(?:ado)?s?|dom(?:ingo)?s?|seg|ter|qua|qui|sex|semana"

@@ -79,11 +79,12 @@ _KINDS: dict[str, tuple[str, bool]] = {
 _PATTERNS = {name: (re.compile(pattern), strong) for name, (pattern, strong) in _KINDS.items()}
 _NO_HURRY = re.compile(
     r"\b(?:sem (?:muita )?(?:pressa|prazo|urgencia)|(?:nao|n) (?:tenho|tem|ha|temos|e|estou com|to com) (?:nada |muit[oa] |tant[oa] |um )?"
-    r"(?:pressa|prazo|urgente|urgencia)|tanto faz|quando (?:der|puder\w*|(?:voces|vcs|voce|vc) pud\w+|ficar pronto|for possivel)"
+    r"(?:pressa|prazo|urgente|urgencia)|(?:nao|n) precisa ser (?:rapid\w+|urgente|agora|logo|ja)|(?:nao|n) (?:tem|tenho) data|tanto faz"
+    r"|(?:quando|qdo|qnd) (?:der|puder\w*|(?:voces|vcs|voce|vc) pud\w+|(?:ficar|estiver) pront\w+|for possivel)"
     r"|tranquilo|qualquer (?:data|dia|momento|prazo)|com calma|de boa|sem data)\b"
 )
 _URGENT = re.compile(
-    r"\b(?:o mais rapido possivel|mais rapido possivel|(?:o )?quanto antes|urgente\w*|com (?:muita )?urgencia|(?:pra|para) ontem|imediat\w+|asap|ja passou da hora)\b"
+    r"\b(?:(?:o )?mais (?:rapid\w+|breve|cedo) (?:possivel|que (?:der|puder)\w*|q der)|(?:o )?(?:quanto|qto|qnto) antes|urgente\w*|com (?:muita )?urgencia|(?:pra|para|p) ontem|imediat\w+|asap|ja passou da hora)\b"
 )
 _AT_ONCE = re.compile(r"\b(?:ja|agora|logo|rapid\w+|depressa|correndo|agora mesmo|o antes possivel)\b")
 _PAST = re.compile(

@@ -13,7 +13,7 @@ _NUMBER = (
     r"|setenta|oitenta|noventa|cem|cento|duzentos|trezentos|quatrocentos|quinhentos|seiscentos|setecentos|oitocentos|novecentos|mil"
     r"|milhao|milhoes)\b(?:\s(?:e\s)?)?){1,6}"
 )
-_LEAD = r"(?:\b(?:ate|entre|de|uns|umas|em torno de|cerca de|por volta de|no maximo|no minimo|mais de|menos de|aproximadamente|a partir de)\s+){0,3}"
+_LEAD = r"(?:\b(?:ate|entre|de|uns|umas|em torno de|cerca de|por volta de|no maximo|no max|no minimo|mais de|menos de|aproximadamente|a partir de)\s+){0,3}"
 _AND = rf"(?:\s{{0,2}}(?:a|e|ate|ou|-)\s{{0,2}}(?:r?\$\s{{0,2}})?(?:{_NUMBER}))?"
 _TAIL = r"(?:\s{0,2}(?:(?:de )?reais|real|contos?|pilas?))?(?:\s{0,2}(?:por mes|ao mes|/\s?mes|mensais|mensal|no mes|por ano|no total|total|por semana))?"
 _SURE = re.compile(
@@ -21,12 +21,12 @@ _SURE = re.compile(
 )
 _ANY = re.compile(rf"{_LEAD}(?<![\w.,])(?:{_NUMBER}){_AND}{_TAIL}(?!\w)")
 _VAGUE = re.compile(
-    r"\b(?:barat\w+|pouc[oa]s?|baixo|apertad\w+|em conta|minimo possivel|limitad\w+|sem limite|nao (?:e )?muito|o que for preciso)\b"
+    r"\b(?:barat\w+|pouc[oa]s?|baixo|apertad\w+|em conta|minimo possivel|menor (?:\w+ )?possivel|limitad\w+|sem limite|nao (?:e )?muito|o que for preciso)\b"
 )
 _FIRST_YOURS = re.compile(
     r"\b(?:(?:quero|preciso|gostaria|aguard\w+|esper\w+|faz\w*|mand\w+|pass\w+|envi\w+|me (?:pass\w+|diz\w*|fal\w+|mand\w+))\b.{0,25}"
     r"\b(?:orcamento|proposta|preco|valor(?:es)?|quanto)\b|(?:voces|vcs) (?:que|e que|quem)\b.{0,20}\b(?:diz\w*|fal\w+|pass\w+|sab\w+)"
-    r"|depende (?:do|da|de)|conforme|primeiro o preco|(?:a|de) acordo com)"
+    r"|prefiro (?:ouvir|ver|receber|saber)|depende (?:do|da|de)|conforme|primeiro o preco|(?:a|de) acordo com)"
 )
 
 
@@ -38,7 +38,10 @@ def find_money(text: str) -> Found | None:
 
 
 def _found(text: str, match: re.Match[str]) -> Found:
-    return Found(cleaned(text[match.start() : match.end()])[:SHORT_MAX], match.start(), match.end())
+    words = cleaned(text[match.start() : match.end()])
+    if not re.search(r"\s(?:a|até|ate|e|-)\s", words):
+        words = re.sub(r"^de\s+", "", words, flags=re.IGNORECASE)  # "não quero passar de 5 mil"
+    return Found(words[:SHORT_MAX], match.start(), match.end())
 
 
 def read_money(text: str) -> str | None:
@@ -58,7 +61,9 @@ def read_money(text: str) -> str | None:
     if (
         is_no(text)
         or is_refusal(text)
-        or re.fullmatch(r"(?:nao (?:tenho|temos)|nenhum\w*|nada)(?: \w+){0,2}", squeezed(text))
+        or re.fullmatch(
+            r"(?:nao (?:tenho|temos)|nenhum\w*|nada|sem (?:orcamento|valor|verba))(?: \w+){0,4}", squeezed(text)
+        )
     ):
         return UNKNOWN
     return None

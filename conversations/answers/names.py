@@ -10,14 +10,14 @@ NAME_WORDS_MAX = 8
 _LOWER = {"de", "da", "do", "dos", "das", "e"}
 _LEAD = re.compile(
     r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|pode me chamar d[eo]|(?:o )?meu nome(?: completo)?|meu nome e|sou|aqui"
-    r"|o nome(?: dela| completo)?|nome(?: da (?:empresa|loja)| completo| fantasia)?|(?:a |minha |nossa )?(?:empresa|loja|mercado|padaria|pizzaria|farmacia)(?= se chama| chama| e |:)|se chama|chama|chamo"
+    r"|o nome(?: dela| completo)?|nome(?: da (?:empresa|loja)| completo| fantasia)?|(?:a |minha |nossa )?(?:empresa|loja|mercado|padaria|pizzaria|farmacia)(?= se chama| chama| e |:)|chama-se|se chama|chama|chamo"
     r"|e chamad[oa]|a|o|da|do)(?:\s*[:,-]\s*|\s+))+"
 )
 # What no name holds: verbs and things of a sentence.
 _SENTENCE = (
     r"\b(?:quer\w*|precis\w*|tenho|temos|trabalh\w+|faz\w*|faco|gostaria|falei|disse|pag\w+|cust\w+|pre[cç]o|valor|dizer|informar|nome"
     r"|entregas?|ainda|nao|porque|por que|para que|pra que|vou|posso|pode|moto|sistema|site|chamo|meu|minha|voces|vcs|anos|tudo|bem"
-    r"|obrigad[oa]|sera|serve|isso|nada|algum\w*|ajud\w+|humano|atendente|falar|cadastr\w+|ja|favor|agora|depois|amanha|hoje)\b"
+    r"|obrigad[oa]|sera|serve|isso|nada|algum\w*|ajud\w+|humano|atendente|falar|cadastr\w+|ja|favor|motoboy\w*|motoqueir\w+|entregador\w*|agora|depois|amanha|hoje)\b"
 )
 _SENTENCE_OF_COMPANY = (
     r"\b(?:quer[oe]\w*|precis\w*|tenho|temos|faco|gostaria|falei|disse|pagam|custa|dizer|informar|ainda|nao|porque|por que|para que"
@@ -86,7 +86,11 @@ def _named(text: str) -> str | None:
         return None
     lead = _LEAD.match(folded)
     start = lead.end() if lead else 0
-    name = re.split(r"\s*[,;!]\s*|\s+-\s+|\.\s", raw[start:], maxsplit=1)[0].strip(" .!,;:-()")
+    parts = re.split(
+        r"\s*[,;!]\s*|\s+-\s+|(?<![DdSs]r)(?<!ra)(?<!ta)\.\s|\s+e\s+(?=(?:moro|sou|tenho|trabalho|quero|fico|estou)\b)",
+        raw[start:],
+    )
+    name = next((part for part in parts if not re.match(r"(?:uma?|a|o)\s", plain(part))), parts[0]).strip(" .!,;:-()")
     if (place := find_city(name)) and (place.start == 0 or place.end >= len(name)) and "/" in name:
         name = name[: place.start].strip(" ,-")
     name = re.sub(r"\s+(?:de|em|aqui de|aqui em)$", "", name)

@@ -56,31 +56,38 @@ _OTHER_THINGS = re.compile(rf"{_PRICE}|(?:(?<![\d.,])[\d.]{{1,11}}|\b(?:{'|'.joi
 _EACH = re.compile(
     r"(?P<shops>\d{1,4}) (?:lojas?|filiais|unidades?|equipes?|turnos?)[ ,]+(?:com |de )?(?P<people>\d{1,6})(?: \w+)? (?:cada|em cada|por)\b"
     r"|(?P<people2>\d{1,6})(?: \w+)? (?:por|em cada) (?:loja|filial|unidade|equipe|turno)\b[^\d]{0,20}(?P<shops2>\d{1,4}) (?:lojas?|filiais|unidades?|equipes?|turnos?)"
+    r"|(?P<people3>\d{1,6})(?: \w+)? em cada (?:uma?|loja|filial)(?: d[aeo]s)? (?P<shops3>\d{1,4}) (?:lojas?|filiais|unidades?|equipes?)"
 )
 _RANGE = re.compile(
-    rf"\s*(?:{PEOPLE})?\s*(?:(?:a|ate|-|/|ou|talvez|,\s*talvez|ou talvez|,|ou ate|podendo chegar a)\s*)(?:un|um)?(?:s|as)?\s*"
+    rf"\s*(?:{PEOPLE})?\s*(?:(?:a|ate|-|~|/|ou|talvez|,\s*talvez|ou talvez|,|ou ate|podendo chegar a)\s*)(?:un|um)?(?:s|as)?\s*"
 )
 _GROWS = re.compile(
-    r".*\b(?:mas|depois|futur\w+|cresc\w+|chegar|ir para|vamos|vai|vao|ano que vem|mes que vem|pretend\w+|queremos|seremos|logo)\b.*"
+    r".*\b(?:mas|depois|futur\w+|cresc\w+|chegar|ir para|vamos|vai|vao|ano que vem|mes que vem|pretend\w+|queremos|seremos|logo)\b.*|\s*(?:pra|para)\s*"
 )
 _AND_MORE = re.compile(
     rf"\s*(?:{PEOPLE}|n[oa]s? \w+|d[oa]s? \w+|em \w+)?(?:\s+(?:n[oa]s?|d[oa]s?) \w+)?\s*(?:,|\+|\be\b|\bmais\b)[\s,]*(?:mais|outr[oa]s)?\s*(?:un|um)?(?:s|as)?\s*"
 )
-_COMPANION = re.compile(
-    r"(?:\be|,|\bmais|\+)\s{1,3}(?:a\s|o\s)?(?:meus?|minhas?|nosso|nossa)\s{1,3}(?:soci[oa]|espos[oa]|marido|mulher|filh[oa]|irmao?|pai"
-    r"|mae|parceir[oa]|secretari[oa]|funcionari[oa]|namorad[oa]|colega|ajudante|prim[oa]|cunhad[oa]|gerente)\b|\beu e (?:ela|ele|voce)\b"
+_KINSHIP = (
+    r"(?:meus?|minhas?|nosso|nossa)\s{1,3}(?:soci[oa]|espos[oa]|marido|mulher|filh[oa]|irmao?|irma|pai|mae|parceir[oa]|secretari[oa]"
+    r"|funcionari[oa]|namorad[oa]|colega|ajudante|prim[oa]|cunhad[oa]|gerente)\b"
 )
+_KIN = re.compile(rf"{_KINSHIP}|\beu e (?:ela|ele|voce)\b")
+_COMPANION = re.compile(rf"(?:\be|,|\bmais|\+)\s{{1,3}}(?:a\s|o\s)?{_KINSHIP}|\beu e (?:ela|ele|voce)\b")
 _WITH_ME = re.compile(r"(?<!so )(?<!somente )(?<!apenas )\beu\s{0,3}(?:,|\+|e\b|mais\b)|(?:\be|\+|\bmais)\s{1,3}eu\b")
 _ALONE = re.compile(
     r"\b(?:so|apenas|somente|sou) (?:so )?(?:eu|mim)\b(?: mesm[oa])?|\beu mesm[oa]\b|\b(?:eu )?sozinh[oa]\b|^\W*eu\W*$"
 )
-_AT_LEAST = r"(?:mais de|acima de|no minimo|pelo menos|minimo de|a partir de|passa de|\+ de|\+)"
-_AT_MOST = r"(?:menos de|ate|no maximo|maximo de|abaixo de|no max)"
+_AT_LEAST = (
+    r"(?:mais de|acima de|no minimo|pelo menos|minimo de|a partir de|passa de|mais que|\+ de|(?<!\w\s)(?<!\w)\+)"
+)
+_AT_MOST = r"(?:menos de|menos que|ate|no maximo|maximo de|abaixo de|no max)"
 _BEFORE = re.compile(rf"(?:(?P<least>{_AT_LEAST})|(?P<most>\b{_AT_MOST}))\s*(?:uns|umas|n[oa])?\s*$")
 _AFTER = re.compile(
     r"\s{0,2}(?:(?P<least>\+|(?:\w{1,20} )?(?:no minimo|pelo menos|ou mais|pra cima|para cima|para mais))|(?P<most>(?:\w{1,20} )?(?:no maximo|no max|ou menos)))(?!\w)"
 )
-_ARTICLE_COUNTS = re.compile(rf"\s*(?:{PEOPLE}\b|$|so\b|apenas\b|por\b|mesmo\b|[.!,]|ou\b|a\b)")
+_ARTICLE_COUNTS = re.compile(
+    rf"\s*(?!(?:equipe|gente|acess\w+)\b)(?:{PEOPLE}\b|$|so\b|apenas\b|por\b|mesmo\b|[.!,]|ou\b|a\b)"
+)
 _PER = {
     "dia": "por dia", "mes": "por mês", "semana": "por semana", "noite": "por noite", "hora": "por hora", "ano": "por ano",
     "fim de semana": "por fim de semana", "final de semana": "por fim de semana", "quinzena": "por quinzena", "turno": "por turno",
@@ -94,7 +101,7 @@ _ADVERBS = {"m": "mes", "d": "dia", "s": "semana", "a": "ano"}
 _NONE_YET = re.compile(
     r"(?:ainda )?(?:zero|0|nenhum\w*|nada)(?: (?:ainda|por enquanto|no momento|hoje))?"
     r"|(?:por enquanto |ainda |hoje )?(?:nenhum\w*|nao (?:faco|fazemos|tenho|temos|entrego|entregamos|atendo|vendo)(?: \w+){0,3})"
-    r"|(?:estou |to |estamos |ta )?(?:comecando|iniciando|abrindo)(?: (?:agora|a loja|o negocio|ainda))*|vou (?:comecar|abrir)(?: \w+){0,2}"
+    r"|(?:estou |to |estamos |ta )?(?:comecando|iniciando|abrindo)(?: (?:agora|a loja|o negocio|ainda))*|(?:ainda )?nao (?:abri\w*|comec\w+|inici\w+)(?: \w+){0,2}|vou (?:comecar|abrir)(?: \w+){0,2}"
 )
 
 
@@ -230,9 +237,12 @@ def read_count(text: str) -> str | None:
     """ "uns 10" → "10", "entre 10 e 20" → "10 a 20", "mais de 2 mil" → "mais de 2000", "eu e mais 3" → "4"."""
     text = text[:READ_MAX]
     if each := _EACH.search(squeezed(text)):
-        return str(int(each["shops"] or each["shops2"]) * int(each["people"] or each["people2"]))
+        shops, people = (
+            [n for name, n in each.groupdict().items() if n and name.startswith(key)] for key in ("s", "p")
+        )
+        return str(int(shops[0]) * int(people[0]))
     folded = _countable(text)
-    with_me = len(_COMPANION.findall(folded)) + bool(_WITH_ME.search(folded))
+    with_me = bool(_WITH_ME.search(folded)) + len((_KIN if _WITH_ME.search(folded) else _COMPANION).findall(folded))
     found = amounts(folded)
     if not found:
         return str(with_me) if with_me > 1 else None

@@ -35,13 +35,14 @@ _PREFERRED = {
     "sao goncalo": "RJ", "itaperuna": "RJ",
 }  # fmt: skip
 _NICKNAMES = {
-    "pg": "Ponta Grossa/PR", "cwb": "Curitiba/PR", "ctba": "Curitiba/PR", "sampa": "São Paulo/SP", "sp": "São Paulo/SP",
+    "pg": "Ponta Grossa/PR", "p grossa": "Ponta Grossa/PR", "pta grossa": "Ponta Grossa/PR", "cwb": "Curitiba/PR", "ctba": "Curitiba/PR", "sampa": "São Paulo/SP", "sp": "São Paulo/SP",
     "bh": "Belo Horizonte/MG", "belo": "Belo Horizonte/MG", "floripa": "Florianópolis/SC", "rj": "Rio de Janeiro/RJ",
     "rio": "Rio de Janeiro/RJ", "poa": "Porto Alegre/RS", "bsb": "Brasília/DF", "foz": "Foz do Iguaçu/PR",
     "telemaco": "Telêmaco Borba/PR", "sjp": "São José dos Pinhais/PR", "ssa": "Salvador/BA", "bc": "Balneário Camboriú/SC",
     "sjc": "São José dos Campos/SP", "sbc": "São Bernardo do Campo/SP", "balneario": "Balneário Camboriú/SC",
     "sao jose dos pinhais": "São José dos Pinhais/PR", "guarapuava": "Guarapuava/PR",
 }  # fmt: skip
+_IN_NICKNAME = re.compile(r"\b(?:em|aqui em|ai em|la em|de)\s(?P<nick>pg|cwb|ctba|sampa|bh|floripa|poa|bsb|foz|sjp)\b")
 # Found in any sentence without a state: large, or near the company, and no ordinary word.
 _KNOWN_ALONE = (
     "Ponta Grossa", "Curitiba", "Londrina", "Maringá", "Cascavel", "Guarapuava", "Foz do Iguaçu", "Carambeí", "Telêmaco Borba",
@@ -52,6 +53,7 @@ _KNOWN_ALONE = (
     "Prudentópolis", "Apucarana", "Umuarama", "Pato Branco", "Francisco Beltrão", "Chapecó", "Itajaí", "Criciúma", "Osasco",
     "São Bernardo do Campo", "São José dos Campos", "Piraí do Sul", "Arapongas", "Palotina", "Pelotas", "Feira de Santana",
 )  # fmt: skip
+_REGION = r"interior|(?:(?:o )?(?:extremo )?(?:norte|sul|leste|oeste|noroeste|nordeste|sudoeste|sudeste)|litoral|serra)(?: d[aeo])?"
 _ABROAD = re.compile(
     r"\b(?:argentina|paraguai|uruguai|chile|bolivia|portugal|espanha|italia|estados unidos|eua|angola|japao|canada)\b"
 )
@@ -64,7 +66,7 @@ _BEFORE = re.compile(
     r"|pra|centro|bem|so|acho|que|seria|por|perto|proximo|hoje|agora|atualmente|:)[\s,:]+)+"
 )
 _AFTER = re.compile(
-    r"[\s,.!;:()-]+(?:mesm[oa]|capital|e regiao|regiao|por favor|brasil|centro|aqui|cidade|mesmo aqui|tche|ne|so|somente|apenas)?[\s.!,;:()-]*$"
+    r"[\s,.!;:()-]+(?:mesm[oa]|msm[oa]?|capital|e regiao|regiao|por favor|brasil|centro|aqui|cidade|mesmo aqui|tche|ne|so|somente|apenas)?[\s.!,;:()-]*$"
 )
 _CITY_WORD = r"[A-ZÀ-Ú][\w']{1,30}"
 _CITY_AND_STATE = re.compile(
@@ -81,7 +83,7 @@ _NOT_A_PLACE = (
     r"\b(?:sistema|site|app\w*|orcamento|entrega\w*|favor|saber|dizer|casa|minutos?|depois|antes|ainda|mesmo|todo|lugar|pessoa\w*"
     r"|usuari\w+|funcionari\w+|reais|dias?|mes(?:es)?|anos?|semanas?|horas?|hoje|amanha|pressa|preco|valor|moto|carro|empresa|loja"
     r"|precisam?|disso|isto|testes?|ajuda|humano|atendente|pergunta|celular|dinheiro|internet|whatsapp|trabalh\w+|vou|ver|ser|ter"
-    r"|ate|uns|umas|quantos|voltar|errad\w+|certo|aqui|ali|la|janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro"
+    r"|ate|uns|umas|quantos|ja|falei|disse|respondi|voltar|errad\w+|certo|aqui|ali|la|janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro"
     r"|outubro|novembro|dezembro|mil|dez|vinte|cem|eu|ele|ela|nos|meu|minha|tenho|temos|estou|vendo|faco|e-?mail|telefone)\b"
 )
 
@@ -172,6 +174,8 @@ def find_city(text: str) -> Found | None:
         if town := _town(match["city"], uf) or _town(match["city"]):
             found.append(Found(town, match.start(), match.end() if _town(match["city"], uf) else match.end("city")))
             break
+    if not found and (nick := _IN_NICKNAME.search(folded)):
+        found.append(Found(_NICKNAMES[nick["nick"]], nick.start("nick"), nick.end()))
     if not found and (said := _SAID_TO_BE.search(folded)):
         found += _longest_town(folded, said.start("rest"), said.end())
     for inside in _INSIDE.finditer(folded) if not found else ():
@@ -227,8 +231,8 @@ def _one_place(line: str) -> str | None:
     name, uf = _split(line)
     if not name:
         return STATES[uf] if uf and line.lower().strip(" .!") not in _WORDS_LIKE_STATES else None
-    if uf and re.fullmatch(r"interior", _key(name)):
-        return f"{INTERIOR}/{uf}"
+    if uf and (region := re.fullmatch(_REGION, _key(name))):
+        return f"{INTERIOR}/{uf}" if region[0] == "interior" else STATES[uf]
     if nick := _NICKNAMES.get(_key(name)):
         return nick if not uf or nick.endswith(f"/{uf}") else f"{_title(name)}/{uf}"
     return _town(name, uf) or _mended(name, uf)

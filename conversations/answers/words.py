@@ -97,10 +97,10 @@ _CONTACTS = (
 _DATES_AND_TIMES = (
     r"(?<!\d)\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})(?!\d)|(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)"  # 15/03/2027
     r"|(?<![\d/])\d{1,2}/(?:0?[1-9]|1[0-2])(?![\d/])|(?<![\d/])\d{1,2}/\d{4}(?!\d)|\bdia\s{1,3}\d{1,2}\b"  # 15/03
-    r"|(?<!\d)\d{1,2}(?::\d{2}|h\d{2}|\s?hs?\b|\s?hrs?\b)|\bas\s{1,3}\d{1,2}\b"  # 10:30, 10h
-    r"|\b(?:desde|em|ano(?: de)?|abri\w{0,6} em)\s{1,3}(?:19|20)\d{2}\b"
-    r"|(?<!\d)\d{1,3}[ºª°]|(?<!\d)1[ao]?\sde\s(?:jan|fev|mar|abr|mai|jun|jul|ago|set|out|nov|dez)\w*|(?<!\d)\d{1,3}(?:[.,]\d{1,2})?\s?%|(?<!\d)\d{1,3}x\b"
-    r"|(?<!\d)\d{1,6}\s?(?:por cento|km|metros)\b"
+    r"|(?<!\d)\d{1,2}(?::\d{2}|h\d{2}|\s?hs?\b|\s?hrs?\b)|\b(?:as|das)\s{1,3}\d{1,2}\b"  # 10:30, 10h
+    r"|\b(?:desde|em|de|ano(?: de)?)\s{1,3}(?:19[5-9]|20[0-4])\d\b(?!\s(?:a|ate|pessoas|usuarios)\b)"
+    r"|(?<!\d)\d{1,3}(?:[ºª°]|[oa]\b)|(?<!\d)1[ao]?\sde\s(?:jan|fev|mar|abr|mai|jun|jul|ago|set|out|nov|dez)\w*|(?<!\d)\d{1,3}(?:[.,]\d{1,2})?\s?%|(?<!\d)\d{1,3}x\b"
+    r"|(?<!\d)\d{1,6}\s?(?:por cento|km|metros|m2?)\b"
 )
 BLANK = "\x00"
 
@@ -120,7 +120,7 @@ def is_chat(folded: str) -> bool:
     return bool(
         re.search(
             r"\b(oi+e?|ola|opa|bom dia|boa (tarde|noite)|tudo (bem|bom)|sim|nao|ok|nada|talvez|como|por ?que|qual|quais|quanto"
-            r"|quero|queria|preciso|tanto faz|entendi|voce|vcs?|voces|isso|k{2,}|ha(ha)+|rs+|blz|beleza|obrigad[oa]|obg|valeu|vlw"
+            r"|quero|queria|preciso|tanto faz|entendi|voce|vcs?|voces|isso|k{2,}|ha(ha)+|rs+|blz|(?<!de )beleza|obrigad[oa]|obg|valeu|vlw"
             r"|menu|cancelar|hein|uai|ue|ata|ta|ok+)\b",
             folded,
         )

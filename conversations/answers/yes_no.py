@@ -6,16 +6,16 @@ from .words import plain, squeezed
 
 WORDS_MAX = 4  # "sim, pode continuar"; more words say something else
 REFUSAL_WORDS_MAX = 12
-_NOT = r"(?:nao|n|nn|nop|num)"
+_NOT = r"(?:na+o+|n|nn|nop|num)"
 _YES = (
     r"(?:s+i+m+|ss+|s|claro(?: que sim)?|(?:eu )?quero(?: sim)?|pode(?: ser| sim| continuar| mandar)?|bora|vamo\w*(?: la)?|isso"
-    r"(?: mesmo| ai)?|exat\w+|com certeza|certeza|o+k+a?y?|blz|beleza|aham|a-?ha|u?hum+|uhu+m|yes|yep|por favor|continu\w+|positivo"
+    r"(?: mesmo| ai)?|exat\w+|com certeza|certeza|(?:com )?ctz|acho que sim|uai,? sim|dale|o+k+a?y?|blz|beleza|aham|a-?ha|u?hum+|uhu+m|yes|yep|por favor|continu\w+|positivo"
     r"|certo|certinho|perfeito|show|manda(?: ver)?|fechado|fechou|combinado|ta(?: bom| bem| certo)?|tudo bem|de acordo|concordo"
     r"|sem problema\w*|afirmativo|demorou|partiu|opa|correto|segue|eh|e sim|gostaria|aceito|topo)"
 )
 _NO = (
     rf"(?:{_NOT}|nops|nope|nah|nem|agora {_NOT}|depois|mais tarde|deixa(?: pra la| pra depois| quieto)?|dispenso|negativo"
-    rf"|outra hora|outro dia|(?:era )?so isso|obrigad[oa],? {_NOT}|jamais|nunca|por enquanto {_NOT}|ainda {_NOT}|hoje {_NOT}"
+    rf"|outra hora|outro dia|(?:era )?so isso|obrigad[oa],? {_NOT}|jamais|nunca|por enquanto {_NOT}|ainda {_NOT}|hoje {_NOT}|hj {_NOT}|agr {_NOT}|claro que {_NOT}|quero {_NOT}|preciso {_NOT}|precisa {_NOT}"
     rf"|isso {_NOT}|acho que {_NOT}|melhor {_NOT}|de jeito nenhum|no)"
 )
 _YES_SIGNS, _NO_SIGNS = "👍👌✅✔🆗🤝💯", "👎❌🚫🙅✖"
@@ -27,12 +27,12 @@ _REFUSAL = (
     rf"|{_NOT} (?:tenho|faco|fazemos|temos) (?:a menor |nenhuma |muita )?(?:ideia|nocao)"
     rf"|{_NOT} (?:tenho|temos) (?:um |nenhum |esse )?(?:orcamento|valor|certeza|dado|numero)"
     rf"|{_NOT} (?:defini\w*|decidi\w*|pens(?:ei|amos|ou)|lembro|sabemos|calcul\w+|conto isso|interessa)"
-    rf"|a definir|ainda (?:{_NOT}|vou|vamos)|a combinar|{_NOT} informad\w*|{_NOT} te(?:m|nho) (?:isso )?definid\w+"
+    rf"|a definir|(?:ainda )?(?:estamos|estou|to|tamo) (?:definindo|avaliando|vendo|decidindo|pensando)|ainda (?:{_NOT}|vou|vamos)|a combinar|{_NOT} informad\w*|{_NOT} te(?:m|nho) (?:isso )?definid\w+"
     r"|vou (?:ver|pensar|verificar|conferir|confirmar|analisar|perguntar|decidir)|isso e (?:pessoal|particular|confidencial|sigilo\w*)"
     r"|depois (?:eu )?(?:vejo|vemos|te falo|te digo|respondo|informo))(?!\w)"
 )
 _ONLY_REFUSAL = (
-    r"(?:(?:entao|ah|hum|olha|ai|hmm+),? )?(?:isso )?(?:depende(?: (?:muito|bastante|ne|do dia|do mes))?|varia(?: muito)?|pula\w*(?: essa| isso)?"
+    r"(?:(?:entao|ah|hum|olha|ai|hmm+),? )?(?:isso )?(?:depende(?: (?:muito|bastante|ne|d[aoe](?: \w+){1,4}))?|varia(?: muito)?|pula\w*(?: essa| isso)?"
     r"|proxima(?: pergunta)?|passo(?: essa)?|sem resposta|sigilo\w*|confidencial|indefinid\w+|nao)"
 )
 
@@ -54,7 +54,12 @@ def _answer(text: str) -> str:
     if len(folded.split()) > WORDS_MAX or "?" in text:
         return ""
     if re.match(rf"(?:{_NO})(?!\w)", folded):
-        return "" if re.match(rf"{_NOT},? (?:{_AFTER_NO})(?!\w)", folded) or _turns(folded, _NO, r"s+i+m+") else "no"
+        return (
+            ""
+            if re.match(rf"(?:isso |hoje |ainda )?{_NOT},? (?:{_AFTER_NO})(?!\w)", folded)
+            or _turns(folded, _NO, r"s+i+m+")
+            else "no"
+        )
     if re.match(rf"(?:{_YES})(?!\w)", folded):
         if re.fullmatch(r"(?:quero|gostaria|pode|isso|opa|ta|vamos|segue|certo|manda\w*) .+", folded):
             whole = rf"(?:{_YES})(?:[ ,.!]+(?:{_YES}|sim|mesmo|muito|agora|la|otto))*"
