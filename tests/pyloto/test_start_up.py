@@ -35,3 +35,8 @@ def test_a_scheduled_job_expires_with_its_period(name: str) -> None:
     ModelEntry.from_entry(name, app=app, **entry)
     task = PeriodicTask.objects.get(name=name)
     assert task.expire_seconds == entry["schedule"].total_seconds()
+
+
+def test_a_process_of_a_worker_may_take_its_time_to_start() -> None:
+    """With Celery's own four seconds a busy machine kills each replacement before it is ready, for ever."""
+    assert app.conf.worker_proc_alive_timeout >= 30
