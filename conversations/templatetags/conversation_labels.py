@@ -12,7 +12,7 @@ from conversations.answers import UNKNOWN
 from conversations.flows import find_flow
 from conversations.intents import Intent
 from conversations.labels import intent_labels, label_of
-from conversations.models import Conversation
+from conversations.models import Conversation, Handoff
 from conversations.transcript import preview_of
 
 register = template.Library()
@@ -42,6 +42,13 @@ def answers(collected: Mapping[str, Any]) -> list[tuple[str, str]]:
         others = [name for name in fields if name not in labels]
         found += [(labels.get(name, name), _answer(fields[name])) for name in (*asked, *others)]
     return found
+
+
+@register.filter
+def deadline_apart(handoff: Handoff) -> str:
+    """The handoff's deadline where it does not stand among the answers already."""
+    answered = any("deadline" in given for given in handoff.requirements.values())
+    return "" if answered else handoff.deadline or ""
 
 
 @register.filter

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from conversations.models import Mode
 from conversations.whatsapp.client import Rejected
 from conversations.whatsapp.errors import ErrorClass
-from pyloto.documents import DocumentStore, use_store
+from pyloto.documents import DocumentStore, Update, use_store
 from tests.lab.browser import browser, picture, signed_in
 from tests.lab.faulty_store import FaultyStore
 
@@ -142,6 +143,7 @@ def test_files_and_refused_messages_in_the_chat(pages: tuple[Page, Page], custom
     customer.outside.answers.append(Rejected(131026, ErrorClass.PERMANENT))
     ana.get_by_label("Resposta ao cliente").fill("Recebi, obrigada!")
     press(ana, "Enviar")
+    expect(ana.get_by_label("Resposta ao cliente")).to_have_value("")
     customer.is_served()
     go(rui, CHAT.format(customer.user_key))
     says(rui, "Não entregue: o número não pode receber mensagens.")
@@ -168,6 +170,47 @@ def test_news_come_without_a_reload_and_leave_the_draft_alone(pages: tuple[Page,
     expect(reply).to_have_value("Estou escre")
     reply.fill("x" * 4097)
     expect(ana.get_by_role("button", name="Enviar")).to_be_disabled()
+
+
+def test_a_reply_outlives_a_lost_connection_a_refusal_and_a_session(
+    pages: tuple[Page, Page], customer: Customer, browser: Browser
+) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    context = browser.new_context(storage_state=pages[0].context.storage_state())  # here errors are expected
+    page = context.new_page()
+    page.goto(pages[0].url)
+    go(page, CHAT.format(customer.user_key))
+    press(page, "Assumir conversa")
+    reply = page.get_by_label("Resposta ao cliente")
+    reply.fill("Um texto que custou")
+
+    page.route("**/reply/", lambda route: route.abort())
+    press(page, "Enviar")
+    says(page, "Sem conexão")
+    page.unroute("**/reply/")
+    page.route("**/reply/", lambda route: (route.fetch(), route.abort()))  # it arrives, and nobody learns of it
+    press(page, "Enviar")
+    expect(page.get_by_role("button", name="Enviar")).to_be_enabled()
+    expect(reply).to_have_value("Um texto que custou")
+    page.unroute("**/reply/")
+    press(page, "Enviar")
+    expect(reply).to_have_value("")
+    customer.is_served()
+    assert customer.outside.texts.count("Um texto que custou") == 1
+
+    reply.fill("Outro texto")
+    header = customer.header
+    customer.store.commit([Update(header.path, {"last_user_at": header.last_user_at - timedelta(hours=25)})])
+    press(page, "Enviar")
+    says(page, "A mensagem não foi enviada: passaram mais de 24 horas")
+    expect(reply).to_have_value("Outro texto")
+    customer.store.commit([Update(header.path, {"last_user_at": header.last_user_at})])
+    context.clear_cookies(name="sessionid")
+    press(page, "Enviar")
+    says(page, "a sua sessão terminou")
+    expect(reply).to_have_value("Outro texto")
+    assert len(customer.replies) == 2
+    context.close()
 
 
 def test_the_bot_is_paused_for_everybody_and_for_one_customer(pages: tuple[Page, Page], customer: Customer) -> None:
