@@ -139,7 +139,7 @@ def time_limit(lab: Lab) -> None:
     wamid = lab.says(person)
     lab.wait(lambda: lab.find(wamid), "it is stored")
     time.sleep(0.5)
-    lab.arm("turn.after_lock", "sleep", seconds=30, subject=person.user_key)
+    lab.arm("turn.after_lock", "sleep", seconds=20, subject=person.user_key)
     with lab.valkey() as valkey:
         valkey.delete(f"lock:{person.user_key}")
     app.send_task(TASK, args=(person.user_key,), time_limit=2)
