@@ -189,7 +189,7 @@ def test_everything_written_while_customers_are_served_is_listed(
     keys = names("**Redis.**")
     assert [key for key in valkey.scan_iter() if not any(key.startswith(name) for name in keys)] == []
     folders = names("**Files.**")
-    for storage in (default_storage, storages["exports"]):
+    for storage in (default_storage, storages["exports"], storages["media"]):
         top = Path(storage.path(""))
         files = [file.relative_to(top) for file in top.rglob("*") if file.is_file()]
         assert {f"{file.parts[0]}/" for file in files} <= folders

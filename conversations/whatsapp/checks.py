@@ -21,6 +21,15 @@ GRAPH_VERSIONS_END_ON: dict[str, date | None] = {
 
 
 @checks.register()
+def check_graph_url(**_kwargs: Any) -> list[CheckMessage]:
+    """Refuse an address at which anybody on the way reads the token, and what customers send; DEBUG has the simulator."""
+    if settings.DEBUG or settings.WHATSAPP_GRAPH_URL.startswith("https://"):
+        return []
+    hint = "Meta's is https://graph.facebook.com, the default."
+    return [checks.Error("WHATSAPP_GRAPH_URL must begin with https://.", hint, id="conversations.E003")]
+
+
+@checks.register()
 def check_graph_version(**_kwargs: Any) -> list[CheckMessage]:
     """Warn of a Graph version that ends soon, has ended, or is not in the table."""
     version = settings.WHATSAPP_GRAPH_VERSION
