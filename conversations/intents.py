@@ -139,7 +139,7 @@ class IntentQueue:
 
     def pick(self, intent: str) -> None:
         """The customer picked it: it is active now, and earlier picks no longer count."""
-        if self.find(intent) is None:
+        if self.find(intent) is None or self.is_frozen(intent):
             return
         for entry in self.entries:
             entry.pop("explicit", None)

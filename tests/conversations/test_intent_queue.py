@@ -52,10 +52,48 @@ def test_the_picked_then_the_urgent_then_the_most_valuable_is_active(
     assert chosen["intent"] == active
 
 
-def test_a_fourth_intent_is_not_taken() -> None:
+def test_a_fourth_intent_is_noted_once_and_never_taken() -> None:
     full = queue("CUSTOM_SOFTWARE", "SAAS_COMMUNICATION", "INSTITUTIONAL")
-    assert not full.add_intent("PYLOTO_ENTREGA_REQUEST", at=START, confidence=1.0)
+    for _ in range(2):
+        assert not full.add_intent("PYLOTO_ENTREGA_REQUEST", at=START, confidence=1.0)
     assert len(full.entries) == 3
+    assert full.noted == [{"intent": "PYLOTO_ENTREGA_REQUEST", "at": START, "confidence": 1.0}]
+
+
+def test_what_was_noted_is_taken_when_there_is_room_and_it_is_named_again() -> None:
+    full = queue("CUSTOM_SOFTWARE", "SAAS_COMMUNICATION", "INSTITUTIONAL")
+    full.add_intent("PYLOTO_ENTREGA_REQUEST", at=START, confidence=1.0)
+    full.choose()
+    full.decline_active()
+    assert full.add_intent("PYLOTO_ENTREGA_REQUEST", at=START, confidence=1.0)
+    assert not full.noted
+
+
+def test_the_queue_holds_the_intent_its_time_and_its_confidence_alone() -> None:
+    waiting = queue("CUSTOM_SOFTWARE", "SAAS_COMMUNICATION")
+    waiting.choose()
+    assert waiting.queued == [
+        {"intent": "SAAS_COMMUNICATION", "at": START + timedelta(seconds=1), "confidence": 0.9, "status": "QUEUED"}
+    ]
+
+
+def test_what_is_done_and_waits_for_a_person_is_frozen() -> None:
+    done = queue("CUSTOM_SOFTWARE")
+    done.choose()
+    done.finish(Outcome.HANDOFF_HUMAN, summary="Sistemas sob medida")
+    before = [dict(entry) for entry in done.entries]
+    assert not done.add_intent("CUSTOM_SOFTWARE", at=START, confidence=1.0, explicit=True, urgent=True)
+    done.pick("CUSTOM_SOFTWARE")
+    assert done.entries == before
+    assert not done.open
+
+
+def test_what_was_only_answered_is_answered_again() -> None:
+    again = queue("PYLOTO_ENTREGA_REQUEST")
+    again.choose()
+    again.finish(Outcome.ROUTE_EXTERNAL)
+    again.add_intent("PYLOTO_ENTREGA_REQUEST", at=START, confidence=1.0)
+    assert [entry["status"] for entry in again.open] == ["QUEUED"]
 
 
 def test_a_declined_intent_makes_room() -> None:
@@ -193,3 +231,105 @@ def test_a_question_about_the_company_that_waited_is_answered_with_its_presentat
     assert talk.outcomes == ["SELF_SERVE_INFO"]
     talk.turn([talk.tapped("intent:INSTITUTIONAL"), talk.tapped("intent:PYLOTO_ENTREGA_REQUEST")])
     assert "Ponta Grossa" in text_of(talk.say("sim"))
+
+
+FOUR = (
+    "quero um sistema e também quero ser entregador",
+    "também preciso de um chatbot pro meu whats",
+    "também tenho uma loja e quero entregas",
+)
+
+
+def test_a_fourth_wish_is_said_to_be_noted_and_stands_in_the_handoff() -> None:
+    talk = Talk()
+    for text in FOUR[:-1]:
+        talk.say(text)
+    reply = talk.say(FOUR[-1])
+    assert "deixei anotado que você também falou sobre as entregas da sua loja" in text_of(reply)
+    assert "já chegamos lá" not in text_of(reply)
+    assert "?" in text_of(reply)  # and the flow goes on
+    talk.say("quero falar com uma pessoa")
+    assert len(talk.sessions["s0"].intents) == 3
+    assert talk.handoff.intents_detected[-1] == talk.handoff.open_intents[-1] == "PYLOTO_ENTREGA_MERCHANT_SIGNUP"
+    assert talk.handoff.summary.splitlines()[-1] == "Também quer (só anotado): entregas para a loja."
+
+
+def test_a_fourth_wish_that_is_tapped_is_noted_too() -> None:
+    talk = Talk()
+    for text in FOUR[:-1]:
+        talk.say(text)
+    assert "deixei anotado" in text_of(talk.tap("intent:PYLOTO_ENTREGA_MERCHANT_SIGNUP"))
+    assert talk.session is not None
+    assert talk.session.noted[0]["intent"] == "PYLOTO_ENTREGA_MERCHANT_SIGNUP"
+
+
+def software_is_done(talk: Talk) -> None:
+    talk.say("quero um sistema e também quero ser entregador")
+    talk.say("empresa")
+    talk.say("preciso controlar a oficina")
+    talk.say("ordens de serviço e estoque, 5 usuários, em Castro/PR, até março")
+    talk.say("prefiro não dizer")
+
+
+def test_an_intent_that_is_done_has_its_summary_and_its_answers_stay_as_they_are() -> None:
+    talk = Talk()
+    software_is_done(talk)
+    assert talk.session is not None
+    done = dict(IntentQueue(talk.session.intents).find("CUSTOM_SOFTWARE") or {})
+    assert done["status"] == "DONE"
+    assert "• Quantidade de usuários: 5" in done["summary"]
+    before = dict(talk.collected("CUSTOM_SOFTWARE"))
+    for text in ("na verdade são 15 usuários", "quero um sistema para 50 usuários em Curitiba/PR"):
+        talk.say(text)
+    talk.tap("intent:CUSTOM_SOFTWARE", "Sistemas sob medida")
+    session = talk.sessions["s0"]
+    assert session.collected["CUSTOM_SOFTWARE"] == before
+    assert IntentQueue(session.intents).find("CUSTOM_SOFTWARE") == done
+    talk.say("quero falar com uma pessoa")
+    assert talk.handoff.requirements["CUSTOM_SOFTWARE"] == before
+    assert done["summary"] in talk.sessions["s0"].summary
+
+
+def test_a_wish_that_is_done_is_said_to_be_noted() -> None:
+    talk = Talk()
+    software_is_done(talk)
+    assert "já está tudo anotado" in text_of(talk.tap("intent:CUSTOM_SOFTWARE", "Sistemas sob medida"))
+
+
+@pytest.mark.parametrize("text", ["deixa pra lá", "cancela"])
+def test_to_drop_it_at_the_question_whether_to_go_on_declines_what_waits(text: str) -> None:
+    talk = Talk()
+    talk.say("preciso de um motoboy agora e também quero um sistema pra minha loja")
+    talk.say(text)
+    assert talk.outcomes == ["ROUTE_EXTERNAL"]
+
+
+def test_after_a_dropped_flow_the_one_that_waits_is_asked_about() -> None:
+    talk = Talk()
+    talk.say("quero um app")
+    talk.say("também quero ser entregador")
+    reply = talk.say("deixa pra lá")
+    assert "deixei isso de lado" in text_of(reply)
+    assert "Quer continuar com isso agora?" in text_of(reply)
+    assert "nome completo" in text_of(talk.say("sim"))
+
+
+def test_a_handoff_that_waited_behind_others_opens_on_timeout_and_covers_all() -> None:
+    talk = Talk()
+    software_is_done(talk)
+    assert not talk.handoffs
+    talk.time_out(after=timedelta(minutes=31))
+    assert talk.outcomes == ["HANDOFF_HUMAN"]
+    assert set(talk.handoff.open_intents) == {"CUSTOM_SOFTWARE", "PYLOTO_ENTREGA_DRIVER_SIGNUP"}
+    assert talk.handoff.intent_primary == "CUSTOM_SOFTWARE"
+    assert talk.handoff.requirements["CUSTOM_SOFTWARE"]["users"] == "5"
+    assert "Também quer (ainda sem detalhes): ser entregador(a)." in talk.handoff.summary
+
+
+def test_an_answer_that_waited_with_a_wish_ends_as_a_follow_up_on_timeout() -> None:
+    """The strongest that was reached: nobody went on with what was queued."""
+    talk = Talk()
+    talk.say("preciso de um motoboy agora e também quero um sistema pra minha loja")
+    talk.time_out(after=timedelta(minutes=31))
+    assert talk.outcomes == ["SCHEDULED_FOLLOWUP"]
+    assert "SESSION_ABANDONED" in talk.event_types()
