@@ -8,13 +8,14 @@ from datetime import datetime
 
 import structlog
 
+from audit import EventType
 from profiles.models import UserProfile
 
 from . import replies, sessions
 from .failures import failure_text
 from .hearing import SILENT_TYPES
 from .intents import Outcome
-from .models import Conversation, Message, Mode, Session
+from .models import Actor, Conversation, Message, Mode, Session
 from .plans import Turn, TurnPlan
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
@@ -77,6 +78,7 @@ def plan_last_resort(
     An open session stays as it is, and runs out.
     """
     turn = Turn(conversation, None, now, turn_id)
+    turn.record(EventType.USER_CONTACT, actor=Actor.USER, messages=len(messages))
     if conversation.mode != Mode.BOT:
         return turn.silent(None, Outcome.HANDOFF_HUMAN)
     session = turn.open_session(new_session_id, at=min(message.received_at for message in messages))

@@ -122,7 +122,7 @@ def open_handoff(
         lead_score=scored.points,
         lead_score_reasons=list(scored.reasons),
         opened_at=now,
-        target_at=knowledge.hours().after(now, timedelta(minutes=settings.HANDOFF_TARGET_MINUTES)),
+        target_at=_target(now),
     )
 
 
@@ -140,6 +140,15 @@ def answered_share(flow: Flow | None, collected: Mapping[str, str]) -> float:
     needed = (flow.critical or asked_fields(flow)) if flow else ()
     told = [field for field in needed if collected.get(field.name, UNKNOWN) != UNKNOWN]
     return len(told) / len(needed) if needed else 0.0
+
+
+def _target(now: datetime) -> datetime:
+    """When somebody should have answered: in working time; where the knowledge base cannot be read, by the clock."""
+    working = timedelta(minutes=settings.HANDOFF_TARGET_MINUTES)
+    try:
+        return knowledge.hours().after(now, working)
+    except Exception:  # noqa: BLE001  (a broken file must not keep a customer from a person)
+        return now + working
 
 
 def _is_resolved(entry: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
+from pyloto.documents import Unavailable
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 
@@ -65,7 +66,11 @@ def sweep() -> str:
     """Ring for whatever stands still."""
     failpoint("sweep")
     now, rung = timezone.now(), 0
-    seconds = oldest_due_seconds(now=now)
+    try:
+        seconds = oldest_due_seconds(now=now)
+    except Unavailable:
+        alert("documents_unreachable")
+        raise
     if seconds > STANDS_STILL_SECONDS:
         alert("work_stands_still", seconds=seconds)
     for user_key in find_still(now=now):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -67,6 +67,7 @@ class Run:
     posted: set[str] = field(default_factory=set)
     tries: int = 0  # which try of the conversation's turn this is; 0 while there is none
     moved_to: set[str] = field(default_factory=set)  # whom messages went to that stood in a wrong place
+    may_send_now: bool = False  # a place in the pace of sends is taken, and not used yet
     given_up: bool = False  # the turn failed too often: a person gets it
     version: datetime | None = None  # of the header that was read last
     met_existing: bool = False  # a commit of this run met a document in its place: perhaps the next audit event's
@@ -105,6 +106,14 @@ class Run:
         """Before anything else of a turn, and once for each run: what kills the worker counts too."""
         self.tries = self.tries or count_attempt(self.user_key)
         self.given_up = self.tries > most
+
+    def wait_before_send(self, phone_number_id: str) -> timedelta:
+        """As `pacing.wait_before_send`; the place that a lost race left unused is not paid for again."""
+        if self.may_send_now:
+            return timedelta(0)
+        wait = pacing.wait_before_send(phone_number_id=phone_number_id, user_key=self.user_key)
+        self.may_send_now = not wait
+        return wait
 
     def turn_ended(self) -> None:
         """Its tries are forgotten."""
@@ -165,7 +174,7 @@ def work_outbox(run: Run) -> datetime | None:
 
 
 def _held_back(message: Message, run: Run, now: datetime) -> outbox.Wait | None:
-    wait = pacing.wait_before_send(phone_number_id=message.phone_number_id, user_key=run.user_key)
+    wait = run.wait_before_send(message.phone_number_id)
     return outbox.Wait(now + wait) if wait else None
 
 
@@ -213,6 +222,7 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
 def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> bool:
     """Send a message that this run has claimed, and record what became of it. Whether it needs no more attention."""
     run.posted.add(message.pk)
+    run.may_send_now = False
     failpoint("outbox.before_post", run.user_key)
     result = _send(run, message, find_recipient)
     failpoint("outbox.after_post", run.user_key)

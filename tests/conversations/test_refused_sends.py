@@ -8,7 +8,7 @@ import redis
 from django.utils import timezone
 
 from audit import EventType
-from conversations.models import Mode
+from conversations.models import MessageState, Mode
 from conversations.whatsapp.client import NotSent, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import Update
@@ -106,7 +106,8 @@ def test_who_may_not_be_reached_by_the_business_scoped_id_is_reached_by_phone_or
     customer.store.inner.commit([Update(profile, fields)])
     customer.outside.answers = [RATE_LIMIT, Rejected(131062, ErrorClass.FIX_ONCE)]
     customer.writes("Onde fica a empresa?")
-    customer.store.inner.commit([Update(customer.received[-1].path, {"sender": None})])
+    [newest] = [message for message in customer.received if message.state == MessageState.RECEIVED]
+    customer.store.inner.commit([Update(newest.path, {"sender": None})])
     customer.is_served()
     customer.store.inner.commit([Update(customer.replies[-1].path, {"due.at": timezone.now()})])
     customer.is_served()
