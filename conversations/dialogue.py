@@ -22,7 +22,7 @@ SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as 
 DESCRIPTION_WORDS_MIN = 5
 _INSTEAD = r"\b(na verdade|mudei de ideia|em vez disso|no lugar disso|melhor (um|uma|fazer|ser))\b"
 _SWITCH = rf"{_INSTEAD}|\b(tambem|tbm|tb|alem disso|outra coisa|outro assunto)\b"
-_KEPT = ("last", "unsupported_said", "unanswered")  # of the open question, when another one is asked
+_KEPT = ("last", "unsupported_said", "unanswered", "refused")  # of the open question, when another one is asked
 _MENU = r"^(menu|opcoes|ver opcoes|inicio|voltar|comecar de novo|recomecar|ver o menu|mostrar? (o )?menu)[.! ]*$"
 _CANCEL = (
     r"^(cancela\w*( tudo| isso| por favor| ai)?|desisto|desisti|nao quero mais|esquece( tudo| isso)?|parar?|sair)[.! ]*$"
@@ -37,7 +37,7 @@ class Dialogue:
 
     `session.asked` is the open question: {"menu": True} | {"field": name} | {"next": True}, with "misses" (answers not
     understood), "offered" (a human was), "intent", "last" (the field answered last), "unsupported_said" and "unanswered"
-    (questions of the customer's that nobody could answer).
+    (questions of the customer's that nobody could answer) and "refused" (matters that are not ours).
     """
 
     def __init__(self, turn: Turn, session: Session, heard: Heard, *, is_new: bool):
@@ -47,6 +47,7 @@ class Dialogue:
         self.wants_menu = False
         self.try_again = False  # the open question once more, from the start, where nothing else had an effect
         self.answered = 0  # answers taken from this turn
+        self.noted: dict[str, dict[str, str]] = {}  # of them those that are said back, by intent and label
         self.picked: str | None = None  # the intent tapped in this turn
         self.dropped = False  # the active one was, in this turn
         self.insulted = False
@@ -199,8 +200,9 @@ class Dialogue:
         aside = self._aside(free)
         switches = self._switches(free)
         if not switches and not rules.tampers(text):
-            self._keep(flow, flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=not aside))
-        if not aside and not switches and not self.understood and rules.is_question(text):
+            taken = flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=not aside)
+            self._keep(flow, {name: value for name, value in taken.items() if not (aside and _is_of_time(flow, name))})
+        if not aside and not switches and not self.understood and "?" in text and rules.is_question(text):
             aside = self._no_answer_yet()
         if aside:
             self.turn.lead.append(aside)
@@ -210,15 +212,23 @@ class Dialogue:
 
     def _aside(self, free: bool) -> str:
         """What is said to a customer who asks something instead of answering; empty where it is an answer."""
-        asks = rules.is_question(self.heard.text) or rules.tampers(self.heard.text)
-        return self._remark() if not free or asks else ""
+        text = self.heard.text
+        if answers.is_refusal(text) and "?" not in text:
+            return ""
+        return self._remark() if not free or rules.is_question(text) or rules.tampers(text) else ""
 
     def _remark(self) -> str:
         """What is said at once to a question about the company and to talk about anything else; else empty."""
         detected = {d.intent for d in self.heard.reading.intents}
         if Intent.INSTITUTIONAL in detected:
             return knowledge.find_answer(self.heard.text) or self._no_answer_yet()
-        return replies.NOT_OURS if Intent.UNSUPPORTED in detected else ""
+        return self._not_ours() if Intent.UNSUPPORTED in detected else ""
+
+    def _not_ours(self) -> str:
+        """A polite refusal; the next one in other words."""
+        asked = self.session.asked
+        asked["refused"] = asked.get("refused", 0) + 1
+        return replies.NOT_OURS if asked["refused"] % 2 else replies.NOT_OURS_AGAIN
 
     def _no_answer_yet(self) -> str:
         asked = self.session.asked
@@ -285,7 +295,7 @@ class Dialogue:
         entry = self.queue.find(intent)
         self.understood = True
         if entry is None:
-            self.turn.lead.append(replies.no_room(intent))
+            self.turn.lead.append(replies.no_room(intent) if intent in replies.INTENT_TITLES else replies.NOT_OURS)
             return
         if self.queue.is_frozen(intent):
             self.turn.lead.append(replies.already_noted(intent))
@@ -318,6 +328,9 @@ class Dialogue:
             return
         collected = self.session.collected.setdefault(flow.intent.value, {})
         collected |= taken
+        if self.heard.text:
+            shown = flows.told_back(flow, taken, self.heard.text, self.session.asked.get("field"))
+            self.noted[flow.intent.value] = self.noted.get(flow.intent.value, {}) | shown
         self.session.asked["last"] = next(reversed(taken))
         self.turn.learn(flows.to_profile(flow, taken))
         if flow == self._active_flow():
@@ -372,14 +385,16 @@ class Dialogue:
             entry["opened"] = True
             if self.introduces:
                 self.turn.lead.insert(0, replies.introduction())
-            self.turn.lead.append(flow.opening)
+            before = len(self.turn.lead)
             # Picked and described in one breath: the description is the answer to the first free question.
             self._absorb(answering=self.picked is not None and len(self.heard.text.split()) >= DESCRIPTION_WORDS_MIN)
             told = bool(self.session.collected.get(flow.intent.value))
             collected = flows.from_profile(flow, self.turn.facts) | self.session.collected.get(flow.intent.value, {})
             self.session.collected[flow.intent.value] = collected
-            if told:
-                self.turn.lead.append(replies.NOTED_FIRST)
+            asks = flow.next_field(collected) is not None
+            noted = self.noted.pop(flow.intent.value, {})
+            said = replies.noted(noted) if noted else replies.NOTED_FIRST
+            self.turn.lead[before:before] = [flow.opening] * asks + [said] * (asks and told)
             self.answered = 0
         return flow.next_field(self.session.collected[flow.intent.value]) is not None
 
@@ -396,7 +411,7 @@ class Dialogue:
             answer = knowledge.find_answer(self.heard.text) if asks else knowledge.about()
             lead.append(answer or replies.NO_ANSWER)
             return Outcome.SELF_SERVE_INFO if answer else Outcome.HANDOFF_HUMAN
-        lead.append(replies.NOT_OURS_END)
+        lead.append(replies.NOT_OURS_AGAIN if self._has_met() else replies.NOT_OURS_END)
         return Outcome.UNSUPPORTED
 
     def _record_reading(self) -> None:
@@ -424,7 +439,9 @@ class Dialogue:
         if asked.get("field") == field.name and not self.understood:
             return self._miss()
         if self.answered:
-            self.turn.lead.append(replies.acknowledged(len(self.session.collected[flow.intent.value])))
+            noted = self.noted.get(flow.intent.value)
+            count = len(self.session.collected[flow.intent.value])
+            self.turn.lead.append(replies.noted(noted) if noted else replies.acknowledged(count))
         same = asked.get("field") == field.name
         return self._ask(
             {"field": field.name} | ({"misses": asked.get("misses", 0)} if same else {}), replies.question(flow, field)
@@ -520,6 +537,12 @@ class Dialogue:
             str(self.turn.facts.get("name") or ""), self.turn.now, collected=bool(handoff.requirements)
         )
         return self.turn.plan(self.session, Reply(text), Outcome.HANDOFF_HUMAN)
+
+
+def _is_of_time(flow: Flow, name: str) -> bool:
+    """Whether the field is a deadline; "fica pronto em 10 dias?" names none."""
+    field = flow.field(name)
+    return field is not None and field.settle is not None
 
 
 def _is_wish(intent: Intent) -> bool:

@@ -17,6 +17,8 @@ from .intents import Intent
 
 AHEAD_WORDS_MAX = 6  # an answer to a question that was not asked yet is short
 TOLD_WORDS_MIN = 4  # or, where any sentence is an answer, a sentence
+CORRECTION_MAX = 1000  # characters of one
+LIST_MAX = 12  # answers of one list that are read
 LONG_WORDS_MIN = 12  # so long a message says more than a correction
 
 
@@ -139,7 +141,7 @@ def _absorb_one(
         if found and (value := _settled(field, found.value, today)):
             taken[field.name] = value
             if not field.free:
-                rest = f"{rest[: found.start]} ; {rest[found.end :]}"  # what stood around it belongs not together
+                rest = f"{rest[: found.start]} ; {rest[found.end :]}"  # two sides, not one phrase
     if asked is None or not open_question or asked.name in taken:
         return taken
     value = read_answer(asked, text if asked.free else rest, today)
@@ -158,12 +160,25 @@ def _absorb_list(flow: Flow, line: str, collected: Mapping[str, str], asked: Fie
     if not others or read_answer(asked, first, today) != collected.get(asked.name):
         return {}
     taken: dict[str, str] = {}
-    for part in others:
+    for part in others[:LIST_MAX]:
         field = flow.next_field({**collected, **taken})
         value = read_answer(field, part, today) if field and not field.free else None
         if field and value and value != UNKNOWN and len(part.split()) <= AHEAD_WORDS_MAX:
             taken |= _named(field, value, {**collected, **taken})
     return taken
+
+
+def told_back(flow: Flow, taken: Mapping[str, str], text: str, asked: str | None) -> dict[str, str]:
+    """The answers, by their labels, that the customer should see: those that were found unasked or read as other words.
+
+    So nobody is misunderstood in silence: "uma dúzia" is 12, "castro" is Castro/PR, and "até março" was a deadline.
+    """
+    said, shown = answers.plain(text), {}
+    for field in flow.fields:
+        value = taken.get(field.name, UNKNOWN)
+        if not field.free and value != UNKNOWN and (field.name != asked or answers.plain(value) not in said):
+            shown[field.label] = value
+    return shown
 
 
 def _named(field: Field, value: str, collected: Mapping[str, str]) -> dict[str, str]:
@@ -214,6 +229,8 @@ def correction(
 
     The answer that is named is changed, else the ones recognised in the text, else the one given last.
     """
+    if len(text) > CORRECTION_MAX:
+        return {}
     folded = answers.plain(text)
     if named := _renamed(flow, text, folded, collected, asked, today):
         return named

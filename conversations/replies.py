@@ -75,6 +75,7 @@ WELCOME = "Por nada! 😊"
 GO_ON = "Então vamos continuar. 🙂"
 INSULTED = "Sinto muito se a conversa não está boa. Quer que uma pessoa da equipe continue com você?"
 NOT_OURS = "Com isso eu não consigo ajudar: por aqui cuido só dos assuntos da Pyloto."
+NOT_OURS_AGAIN = "Nisso eu não consigo mesmo te ajudar. 🙂 Meus assuntos são os da Pyloto."
 NOT_OURS_END = NOT_OURS + " Se precisar de sistemas, atendimento pelo WhatsApp ou entregas, é só chamar!"
 DECLINED = "Combinado! Quando quiser retomar, é só me chamar."
 NO_DESK = "Entregas quem combina é a nossa equipe."
@@ -107,6 +108,11 @@ def media_received(kinds: list[str]) -> str:
 
 def acknowledged(count: int) -> str:
     return _ACKNOWLEDGED[count % len(_ACKNOWLEDGED)]
+
+
+def noted(answers: Mapping[str, str]) -> str:
+    """What was taken from a sentence, by the names that agents read, so that the customer can correct it."""
+    return f"Anotei: {'; '.join(f'{label.lower()}: {_short(value)}' for label, value in answers.items())}."
 
 
 def corrected(answers: Mapping[str, str]) -> str:

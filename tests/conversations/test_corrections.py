@@ -267,3 +267,28 @@ def test_a_tapped_row_is_the_answer() -> None:
     row = reply.rows[3]
     talk.tap(row.id, row.title)
     assert talk.collected("PYLOTO_ENTREGA_DRIVER_SIGNUP")["vehicle"] == "Van ou utilitário"
+
+
+# --- nobody is misunderstood in silence -------------------------------------------------------------------------------
+def test_what_was_found_in_a_sentence_is_said_back() -> None:
+    talk = Talk()
+    reply = text_of(talk.say("quero um sistema para controlar o estoque, somos uma equipe de 12, em castro, até março"))
+    assert "Anotei: quantidade de usuários: 12; cidade: Castro/PR; prazo: até março (03/2027)." in reply
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("uma dúzia", "Anotei: quantidade de usuários: 12."), ("eu e mais 3", "Anotei: quantidade de usuários: 4."),
+     ("10", ""), ("não sei", "")],
+)  # fmt: skip
+def test_an_answer_that_was_read_as_other_words_is_said_back(text: str, said: str) -> None:
+    reply = text_of(begun().say(text))
+    assert "cidade" in reply
+    assert said in reply
+    assert ("Anotei:" in reply) == bool(said)
+
+
+def test_a_tapped_answer_is_not_said_back() -> None:
+    talk = Talk()
+    talk.say("quero um app")
+    assert "Anotei:" not in text_of(talk.tap("field:CUSTOM_SOFTWARE:client_type:0", "Empresa"))
