@@ -14,7 +14,7 @@ from pyloto.start_up import require_checks
 
 @pytest.mark.parametrize("setting", ["OUTBOX_STALE_SECONDS", "OUTBOX_UNKNOWN_SECONDS"])
 def test_waits_that_would_double_replies_stop_the_start(settings: Any, setting: str) -> None:
-    settings.DEBUG = False
+    settings.DEBUG, settings.WHATSAPP_GRAPH_URL = False, "https://graph.facebook.com"
     require_checks()
     setattr(settings, setting, settings.OUTBOX_STALE_SECONDS * 0)
     with pytest.raises(ImproperlyConfigured, match=setting):
