@@ -154,14 +154,15 @@ _NOT_HUMAN = (  # declined, or part of what a product should do ("que o cliente 
     rf"\b(clientes?|usuarios?|alunos?|pacientes?|(que|pra|para) (ele|ela|eles|o app|o sistema|o bot))\b.{{0,30}}\b(fal(ar|em|e)|conversar|conversem?)\b.{{0,12}} {_PERSON}\b",
 )
 _URGENT = (
-    r"\b(urgente\w*|urgencia|agora mesmo|pra ontem|quanto antes|mais rapido possivel|imediat\w+|emergencia|asap|correndo"
-    r"|(precis\w+|quero|chama|manda)\b.{0,40}\b(agora|hoje|ja)|(ainda|para|pra) hoje)\b|\bagora[ .!]*$"
+    r"\b(urgente\w*|urgencia|agora mesmo|pra ontem|(quanto|qto|qnto) antes|mais rapido possivel|imediat\w+|emergencia|asap|correndo"
+    r"|(precis\w+|quero|chama|manda)\b[^,.;]{0,40}\b(agora|hoje|ja)|(ainda|para|pra) hoje)\b|\bagora[ .!]*$"
 )
 _DECIDES = (
     r"\b(sou|aqui e)( o| a| um| uma)?( \w+)?\b.{0,12}\b(don[oa]|proprietari[oa]|soci[oa]|fundadora?|gerente|diretora?|ceo"
     r"|responsavel|gestora?|empresari[oa])\b|\b(minha|nossa) (empresa|loja|clinica|padaria|oficina|academia|pizzaria|escola"
     r"|floricultura|farmacia|hamburgueria|doceria|lanchonete|imobiliaria|distribuidora|confeitaria)\b"
-    r"|\b(meu|nosso) (negocio|restaurante|comercio|escritorio|salao|mercado)\b|\btenho (uma|um) (empresa|loja|negocio|comercio)\b"
+    r"|\b(meu|nosso) (negocio|restaurante|comercio|escritorio|salao|mercado)\b|\btenho (uma|um) (empresa|loja|negocio|comercio"
+    r"|pizzaria|padaria|restaurante|lanchonete|mercad\w+|farmacia|clinica|oficina|escola|academia|salao|floricultura|doceria|hamburgueria)\b"
 )
 _SITE_OF_OURS = r"\b(o|qual|tem|link d[oe]) site\b(?! (para|pra|que|com))"
 _QUESTION = (
@@ -206,7 +207,7 @@ def classify(message: str) -> AIResponse:
 
 def is_question(message: str) -> bool:
     folded = fold(message)
-    return "?" in folded or bool(re.match(_QUESTION, folded))
+    return ("?" in folded and len(folded.split()) > 1) or bool(re.match(_QUESTION, folded))
 
 
 def is_urgent(message: str) -> bool:

@@ -16,7 +16,9 @@ LENGTH_MAX = 4096  # what a customer can write in one message; of more, the begi
 
 def fold(text: str) -> str:
     """Lower case without accents, emoji or stretched letters; of the punctuation only what rules look at stays."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text[:LENGTH_MAX].lower()) if not unicodedata.combining(c))
+    letters = unicodedata.normalize("NFKD", text[:LENGTH_MAX].lower())
+    # Invisible characters (category Cf) inside of a word part nothing.
+    plain = "".join(c for c in letters if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     plain = re.sub(r"([a-z])\1{2,}", r"\1", plain)  # "oiiii", "queroooo"
     return " ".join(re.sub(r"[^\w\s/.,:;$?!%+@&-]", " ", plain).split())
 
