@@ -24,16 +24,20 @@ conversations = ConversationStore()
 handoffs = HandoffStore()
 
 IDLE = timedelta(minutes=30)  # product.md §5
+ON_ITS_WAY = (MessageState.SENDING, MessageState.UNKNOWN)
 
 
-def take_over(run: Run, echoes: Sequence[Message], *, now: datetime) -> None:
+def take_over(run: Run, echoes: Sequence[Message], outbound: Sequence[Message], *, now: datetime) -> None:
     """Record what the owner sent from the phone app, in one commit; unless an agent has the conversation, take it over.
 
-    An echo of a message that we sent ourselves tells nothing new: it is deleted. Raises what the store raises.
+    An echo of a message that we sent ourselves tells nothing new: it is deleted. So is one with the text of what is on
+    its way (`outbound` holds what waits): Meta's id of that is not known yet, or never will be. Raises what the store
+    raises.
     """
     bind_correlation_id(echoes[-1].correlation_id)
     sent = conversations.find_by_provider_keys([echo.pk for echo in echoes])
-    ours = [echo for echo in echoes if sent.get(echo.pk, echo.path) != echo.path]
+    on_their_way = {message.text for message in outbound if message.state in ON_ITS_WAY and message.text}
+    ours = [echo for echo in echoes if sent.get(echo.pk, echo.path) != echo.path or echo.text in on_their_way]
     theirs = sorted((echo for echo in echoes if echo not in ours), key=lambda echo: echo.seq)
     writes: list[Write] = [Delete(echo.path) for echo in ours]
     if theirs:

@@ -15,7 +15,6 @@ from ai.models import Classification
 from ai.stores import ClassificationStore
 from conversations.models import TAP_KINDS, Direction, Message, MessageState
 from conversations.outbox import SUPERSEDED, gives_way, is_echo, is_postponed, paused_until, window_is_open
-from conversations.pacing import wait_before_send
 from conversations.pipeline import TurnPlan
 from conversations.services import planning
 from conversations.services.commits import LOST_RACE, Claimant, header_writes, jitter, plan_writes, reply_messages
@@ -118,10 +117,10 @@ def _leave(run: Run, items: list[Message], loaded: Loaded, *, now: datetime) -> 
 def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> datetime | None:
     inbound = sorted((item for item in items if item.direction == Direction.IN), key=lambda item: item.seq)
     echoes = [item for item in items if is_echo(item)]
+    outbound = [item for item in items if item.direction == Direction.OUT and item not in echoes]
     if echoes:
         run.count_try(ATTEMPTS_MAX)
-        take_over(run, echoes, now=now)
-    outbound = [item for item in items if item.direction == Direction.OUT and item not in echoes]
+        take_over(run, echoes, outbound, now=now)
     sends_wait = bool(outbound)
     later = []
     starts_at = turn_starts_at(inbound, now=now, quiet=settings.TURN_QUIET_SECONDS, maximum=settings.TURN_MAX_SECONDS)
@@ -209,7 +208,7 @@ def take_turn(
     may_send = bool(plan.replies) and not waiting and all_read and window_is_open(changes["last_user_at"], now)
     may_send = may_send and not _is_silenced(context)
     if may_send:
-        may_send = not wait_before_send(phone_number_id=messages[-1].phone_number_id, user_key=run.user_key)
+        may_send = not run.wait_before_send(messages[-1].phone_number_id)
     replies = reply_messages(
         context.header,
         plan,

@@ -106,7 +106,7 @@ def test_the_other_one_is_told_who_has_it(customer: Customer) -> None:
     assert told.value.agent == ANA
     for action in (reply, close, put_back):
         with pytest.raises(TakenByOther):
-            action(customer, agent=BIA)  # type: ignore[operator]
+            action(customer, agent=BIA)
 
 
 def test_an_agent_takes_over_from_the_phone_app(customer: Customer, clock: Any) -> None:
@@ -275,7 +275,7 @@ def test_who_has_not_taken_it_does_not_reply_close_or_put_back(customer: Custome
     customer.writes("quero falar com uma pessoa").is_served()
     for action in (reply, close, put_back):
         with pytest.raises(NotTaken):
-            action(customer)  # type: ignore[operator]
+            action(customer)
 
 
 # --- close, release, put back -----------------------------------------------------------------------------------------

@@ -148,8 +148,9 @@ def world(store: DocumentStore, monkeypatch: pytest.MonkeyPatch, settings: Any) 
     settings.WHATSAPP_SENDS_PER_SECOND = 1000
     for module in ("turns", "delivery", "ownership"):
         monkeypatch.setattr(f"conversations.services.{module}.jitter", lambda race: 0)
-    with use_store(SteppedStore(store)) as stepped:  # type: ignore[arg-type]
-        yield World(stepped, ORDERS + SPARE)  # type: ignore[arg-type]
+    stepped = SteppedStore(store)
+    with use_store(stepped):
+        yield World(stepped, ORDERS + SPARE)
 
 
 def test_no_claim_of_the_bot_follows_a_takeover_and_at_most_one_message_arrives(world: World) -> None:
@@ -183,7 +184,12 @@ def interleave(world: World, pool: ThreadPoolExecutor, seed: int) -> tuple[str, 
         if not by_phone:
             take(user_key=user_key, agent="user:7", now=timezone.now())
             return
-        echo = {"id": f"wamid.echo.{number}", "from": "554230000000", "to": wa_id(number), "type": "text"}
+        echo: dict[str, Any] = {
+            "id": f"wamid.echo.{number}",
+            "from": "554230000000",
+            "to": wa_id(number),
+            "type": "text",
+        }
         echo |= {"timestamp": str(int(timezone.now().timestamp())), "text": {"body": "Aqui é o dono"}}
         assert post(envelope(message_echoes=[echo])).status_code == 200
         work()

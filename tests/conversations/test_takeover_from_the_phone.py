@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from audit import EventType
 from conversations.models import Mode
+from conversations.services import agents
 from conversations.tasks import check_session_timeouts
-from conversations.whatsapp.client import Rejected
+from conversations.whatsapp.client import Ambiguous, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import PreconditionFailed, Unavailable, Update
 from tests.lab.faulty_store import Fault
@@ -134,6 +136,46 @@ def test_an_echo_of_our_own_message_changes_nothing(customer: Customer) -> None:
     assert customer.states == ["SENT"]
     customer.writes("Onde vocês ficam?").is_served()
     assert len(customer.outside.sent) == 2
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["before its record", "its answer lost"])
+def test_an_echo_of_our_own_message_whose_id_we_do_not_know_changes_nothing(customer: Customer, lost: bool) -> None:
+    outside = customer.outside
+    send = outside.send_response
+
+    def echoed_at_once(**arguments: Any) -> Any:
+        answer = send(**arguments)
+        customer.is_answered_on_the_phone(outside.texts[-1], wamid="wamid.out1").is_served()
+        return Ambiguous("ReadTimeoutError") if lost else answer
+
+    outside.send_response = echoed_at_once  # type: ignore[method-assign]
+    customer.writes("Onde vocês ficam?").is_served()
+    assert (customer.header.mode, customer.echoes) == (Mode.BOT, [])
+    assert customer.states == ["UNKNOWN" if lost else "SENT"]
+    if lost:
+        customer.is_answered_on_the_phone(outside.texts[-1], wamid="wamid.again").is_served()
+        assert (customer.header.mode, customer.echoes) == (Mode.BOT, [])
+
+
+def test_an_echo_of_what_an_agent_sent_from_the_panel_changes_nothing(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    user_key = customer.user_key
+    agents.take(user_key=user_key, agent="user:7", now=timezone.now())
+    agents.reply(user_key=user_key, agent="user:7", text="Oi, aqui é a Ana", key="1", now=timezone.now())
+    customer.is_served()
+    agents.close(user_key=user_key, agent="user:7", now=timezone.now())
+    customer.is_answered_on_the_phone("Oi, aqui é a Ana", wamid="wamid.out2").is_served()
+    assert (customer.header.mode, customer.echoes) == (Mode.BOT, [])
+
+
+def test_the_owner_writes_while_an_agent_has_the_conversation(customer: Customer) -> None:
+    """Both are people: the agent keeps it, and sees what the owner wrote."""
+    customer.writes("quero falar com uma pessoa").is_served()
+    agents.take(user_key=customer.user_key, agent="user:7", now=timezone.now())
+    customer.is_answered_on_the_phone("Já te ligo").writes("ok").is_served()
+    header, [handoff] = customer.header, customer.handoffs
+    assert (header.mode, header.assigned_to, handoff.agent_id) == (Mode.HUMAN, "user:7", "user:7")
+    assert ([echo.text for echo in customer.echoes], len(customer.outside.sent)) == (["Já te ligo"], 1)
 
 
 def test_our_own_among_the_owners_is_left_out(customer: Customer) -> None:
