@@ -29,7 +29,7 @@ from conversations.whatsapp.split import (
     split_delivery,
 )
 from profiles.services.resolution import Resolved, resolve_senders
-from pyloto.documents import Create, Update
+from pyloto.documents import Create, Update, get_store
 from pyloto.errors import TransientError
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
@@ -143,7 +143,8 @@ def store_items(
         path = conversations.message_path(owner.user_key, key)
         writes[path] = Create(path, _document(key, path, message, owner, position, received_at, correlation_id))
         owners[path] = (owner.user_key, message)
-    for update in _status_updates([item for item in items if isinstance(item, StatusUpdate)], receipt):
+    statuses = [item for item in items if isinstance(item, StatusUpdate)]
+    for update in _status_updates(statuses, receipt, received_at):
         writes[update.path] = update
     for item in items:
         if isinstance(item, Unreadable):
@@ -151,11 +152,14 @@ def store_items(
             writes[create.path] = create
             receipt.unreadable += 1
     failpoint("ingest.before_commit", *messages)
+    existing = []
     for written in write_results(list(writes.values())) if writes else ():
         if written.path in owners:
             _count(receipt, *owners[written.path], created=written.created)
+            existing += [] if written.created else [written.path]
         elif written.missing:
             receipt.unmatched += 1
+    _ring_for_waiting(receipt, existing)
     STATUSES_UNMATCHED.inc(receipt.unmatched)
     log.info(
         "delivery_stored",
@@ -180,6 +184,17 @@ def _count(receipt: Receipt, user_key: str, message: InboundMessage, *, created:
         receipt.files.append((user_key, provider_key(message.wamid)))
     wait = timedelta(0) if message.is_tap or message.echo else settings.TURN_QUIET_SECONDS
     receipt.rings[user_key] = min(wait, receipt.rings.get(user_key, wait))
+
+
+def _ring_for_waiting(receipt: Receipt, paths: Sequence[str]) -> None:
+    """Messages that stood there already and that nobody has answered: their ring was lost, or our own write came twice
+    and met itself. The sweeper would find them too, later."""
+    if not paths:
+        return
+    with suppress(TransientError):
+        for path, snapshot in get_store().get_many(paths).items():
+            if snapshot.data.get("state") == MessageState.RECEIVED and snapshot.data.get("due"):
+                receipt.rings.setdefault(path.split("/")[1], settings.TURN_QUIET_SECONDS)
 
 
 def _media(message: InboundMessage) -> dict[str, Any]:
@@ -247,8 +262,10 @@ def _document(
     return document.to_document()
 
 
-def _status_updates(statuses: Sequence[StatusUpdate], receipt: Receipt) -> list[Update]:
-    """One update for each message, all its statuses of this delivery merged. `state` belongs to the workers."""
+def _status_updates(statuses: Sequence[StatusUpdate], receipt: Receipt, received_at: datetime) -> list[Update]:
+    """One update for each message, all its statuses of this delivery merged. `state` belongs to the workers: one of them
+    looks at what was not delivered.
+    """
     unnamed = {provider_key(status.wamid) for status in statuses if _named_path(status) is None}
     found = conversations.find_by_provider_keys(sorted(unnamed)) if unnamed else {}
     fields_by_path: dict[str, dict[str, Any]] = {}
@@ -266,6 +283,10 @@ def _status_updates(statuses: Sequence[StatusUpdate], receipt: Receipt) -> list[
         fields["provider_message_key"] = key
         if status.errors:
             fields["errors"] = list(status.errors)
+        if status.status == "failed" and path == _named_path(status):
+            user_key, _, message_key = status.callback_data.partition(".")
+            fields["due"] = due(message_key, received_at)
+            receipt.rings.setdefault(user_key, timedelta(0))
     return [Update(path, fields) for path, fields in fields_by_path.items()]
 
 

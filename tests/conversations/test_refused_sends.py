@@ -196,3 +196,24 @@ def test_a_reply_to_nowhere_fails_and_blocks_nothing(customer: Customer, clock: 
     customer.is_served_after(clock, MINUTE)
     assert (set(customer.states), len(customer.outside.sent)) == ({"FAILED"}, 1)
     assert customer.handoffs
+
+
+def test_what_meta_took_and_could_not_deliver_calls_a_person(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rings: list[Any] = []
+    customer.writes("oi").is_served()
+    monkeypatch.setattr("conversations.views.doorbell.ring", lambda waits: rings.append(dict(waits)))
+    customer.gets("sent", customer.replies[0]).gets("failed", customer.replies[0])
+    assert rings[-1] == {customer.user_key: timedelta(0)}
+    customer.is_served()
+    assert customer.states == ["FAILED", "SENT"]
+    assert [handoff.routing for handoff in customer.handoffs] == ["failure"]
+    customer.gets("failed", customer.replies[0]).is_served()  # Meta says it twice
+    assert (customer.states, len(customer.handoffs), customer.replies[0].due) == (["FAILED", "SENT"], 1, None)
+
+
+def test_a_failure_that_is_told_after_the_delivery_changes_nothing(customer: Customer) -> None:
+    customer.writes("oi").is_served()
+    customer.gets("delivered", customer.replies[0]).gets("failed", customer.replies[0]).is_served()
+    assert (customer.states, customer.handoffs, customer.replies[0].due) == (["SENT"], [], None)
