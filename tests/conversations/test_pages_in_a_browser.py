@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 
 from conversations.models import Mode
 from conversations.whatsapp.client import Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import DocumentStore, Update, use_store
-from tests.lab.browser import browser, picture, signed_in
+from tests.lab.browser import browser, page_of, picture
 from tests.lab.faulty_store import FaultyStore
 
 from . import invariants
@@ -38,17 +39,15 @@ def customer(embedded_store: DocumentStore, valkey: object) -> Iterator[Customer
 @pytest.fixture
 def pages(browser: Browser, live_server: Any, customer: Customer) -> Iterator[tuple[Page, Page]]:
     """Ana's at a desk, Rui's on a phone."""
+    visited: list[str] = []
     with ExitStack() as stack:
-        ana, visited = stack.enter_context(signed_in(browser, live_server.url, username="ana", first_name="Ana"))
-        rui, others = stack.enter_context(
-            signed_in(browser, live_server.url, username="rui", first_name="Rui", width=390, height=844)
-        )
+        users = [User.objects.create_superuser(name, first_name=name.title()) for name in ("ana", "rui")]
+        ana = stack.enter_context(page_of(browser, live_server.url, users[0]))
+        rui = stack.enter_context(page_of(browser, live_server.url, users[1], width=390, height=844))
+        for page in (ana, rui):
+            page.on("framenavigated", lambda frame: visited.append(frame.url))
         yield ana, rui
-    assert not [url for url in visited + others if re.search(r"9999|0001|[Ee]xemplo", url)]
-
-
-def go(page: Page, path: str) -> None:
-    page.goto(page.url.partition("/admin/")[0] + path)
+    assert not [url for url in visited if re.search(r"9999|0001|[Ee]xemplo", url)]
 
 
 def says(page: Page, text: str) -> None:
@@ -68,18 +67,18 @@ def test_from_the_queue_to_the_end_of_the_conversation(pages: tuple[Page, Page],
     ana, rui = pages
     customer.writes("quero falar com uma pessoa").is_served()
     for page, size in ((ana, "desktop"), (rui, "phone")):
-        go(page, "/admin/conversations/handoff/")
+        page.goto("/admin/conversations/handoff/")
         says(page, "Cliente Exemplo")
         picture(page, f"1-queue-{size}")
     rui.get_by_role("link", name="Cliente Exemplo").click()
     says(rui, "O que o cliente pediu")
     picture(rui, "2-handoff-phone")
     assert fits(rui)
-    go(ana, CHAT.format(customer.user_key))
+    ana.goto(CHAT.format(customer.user_key))
     says(ana, "Aguardando uma pessoa desde")
     picture(ana, "3-waiting-desktop")
 
-    go(ana, "/admin/conversations/handoff/")
+    ana.goto("/admin/conversations/handoff/")
     press(ana, "Assumir")
     says(ana, "A conversa é sua")
     says(ana, "Com você desde")
@@ -125,7 +124,7 @@ def test_files_and_refused_messages_in_the_chat(pages: tuple[Page, Page], custom
     send("1284750000000", PNG)  # nobody has fetched it yet
     customer.is_served()
     fetch(voice, library)
-    go(ana, CHAT.format(customer.user_key))
+    ana.goto(CHAT.format(customer.user_key))
     press(ana, "Assumir conversa")
     image = ana.locator(".bubble-file img")
     assert image.evaluate("async image => { await image.decode(); return image.naturalWidth > 0 }")
@@ -145,7 +144,7 @@ def test_files_and_refused_messages_in_the_chat(pages: tuple[Page, Page], custom
     press(ana, "Enviar")
     expect(ana.get_by_label("Resposta ao cliente")).to_have_value("")
     customer.is_served()
-    go(rui, CHAT.format(customer.user_key))
+    rui.goto(CHAT.format(customer.user_key))
     says(rui, "Não entregue: o número não pode receber mensagens.")
     picture(rui, "11-files-phone")
     assert fits(rui)
@@ -160,7 +159,7 @@ def test_files_and_refused_messages_in_the_chat(pages: tuple[Page, Page], custom
 def test_news_come_without_a_reload_and_leave_the_draft_alone(pages: tuple[Page, Page], customer: Customer) -> None:
     ana, _ = pages
     customer.writes("quero falar com uma pessoa").is_served()
-    go(ana, CHAT.format(customer.user_key))
+    ana.goto(CHAT.format(customer.user_key))
     press(ana, "Assumir conversa")
     reply = ana.get_by_label("Resposta ao cliente")
     reply.fill("Estou escre")
@@ -173,13 +172,13 @@ def test_news_come_without_a_reload_and_leave_the_draft_alone(pages: tuple[Page,
 
 
 def test_a_reply_outlives_a_lost_connection_a_refusal_and_a_session(
-    pages: tuple[Page, Page], customer: Customer, browser: Browser
+    pages: tuple[Page, Page], customer: Customer, browser: Browser, live_server: Any
 ) -> None:
     customer.writes("quero falar com uma pessoa").is_served()
-    context = browser.new_context(storage_state=pages[0].context.storage_state())  # here errors are expected
+    state = pages[0].context.storage_state()
+    context = browser.new_context(storage_state=state, base_url=live_server.url)  # here errors are expected
     page = context.new_page()
-    page.goto(pages[0].url)
-    go(page, CHAT.format(customer.user_key))
+    page.goto(CHAT.format(customer.user_key))
     press(page, "Assumir conversa")
     reply = page.get_by_label("Resposta ao cliente")
     reply.fill("Um texto que custou")
@@ -216,7 +215,7 @@ def test_a_reply_outlives_a_lost_connection_a_refusal_and_a_session(
 def test_the_bot_is_paused_for_everybody_and_for_one_customer(pages: tuple[Page, Page], customer: Customer) -> None:
     ana, rui = pages
     customer.writes("oi").is_served()
-    go(rui, "/admin/conversations/conversation/bot/")
+    rui.goto("/admin/conversations/conversation/bot/")
     picture(rui, "7-bot-phone")
     rui.get_by_text("Pausar o bot").first.click()
     press(rui, "Sim, pausar o bot")
@@ -225,9 +224,9 @@ def test_the_bot_is_paused_for_everybody_and_for_one_customer(pages: tuple[Page,
     picture(rui, "8-bot-paused-phone")
     assert fits(rui)
     for path in ("/admin/", "/admin/conversations/conversation/", "/admin/conversations/handoff/"):
-        go(ana, path)
+        ana.goto(path)
         says(ana, "O bot está em pausa para todos os clientes")
-    go(ana, CHAT.format(customer.user_key))
+    ana.goto(CHAT.format(customer.user_key))
     says(ana, "O bot está em pausa para todos os clientes")
     picture(ana, "9-paused-desktop")
     customer.writes("vocês fazem sites?").is_served()
@@ -242,6 +241,6 @@ def test_the_bot_is_paused_for_everybody_and_for_one_customer(pages: tuple[Page,
     assert len(customer.outside.sent) == 1
     press(ana, "Retomar o bot nesta conversa")
     expect(ana.locator(".bot-paused")).to_have_count(0)
-    go(rui, CHAT.format(customer.user_key))
+    rui.goto(CHAT.format(customer.user_key))
     picture(rui, "10-chat-phone")
     assert fits(rui)

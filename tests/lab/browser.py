@@ -5,9 +5,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 WAIT_MS = 30_000  # for what a busy machine does late; what comes in time ends the wait
@@ -46,15 +49,35 @@ def launch(playwright: Playwright, path: str) -> Browser:
 
 
 @contextmanager
-def signed_in(
-    browser: Browser, url: str, *, username: str = "chefe", width: int = 1366, height: int = 900, **names: str
-) -> Iterator[tuple[Page, list[str]]]:
-    """The page of a superuser of this name, made here, and the addresses that it goes through.
+def signed_in(browser: Browser, url: str) -> Iterator[tuple[Page, list[str]]]:
+    """A superuser's page, and the addresses that it goes through. See `watched_page`."""
+    User.objects.create_superuser("chefe", password="uma-senha-longa")
+    with watched_page(browser) as (page, visited):
+        page.goto(f"{url}/admin/login/")
+        page.fill("[name=username]", "chefe")
+        page.fill("[name=password]", "uma-senha-longa")
+        page.click("button[type=submit]")
+        yield page, visited
 
-    Fails at its end where a page reported an error, opened a dialog, or had what the content security policy forbids.
+
+@contextmanager
+def page_of(browser: Browser, url: str, user: User, *, width: int = 1366, height: int = 900) -> Iterator[Page]:
+    """The page of somebody who has signed in already; addresses may begin with "/". See `watched_page`."""
+    client = Client()
+    client.force_login(user)
+    with watched_page(browser, base_url=url, viewport={"width": width, "height": height}) as (page, _):
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}])
+        yield page
+
+
+@contextmanager
+def watched_page(browser: Browser, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """A page, and the addresses that it goes through.
+
+    Fails at its end where the page reported an error, opened a dialog, or had what the content security policy forbids.
     """
-    User.objects.create_superuser(username, password="uma-senha-longa", **names)
-    context = browser.new_context(viewport={"width": width, "height": height}, locale="pt-BR")
+    context = browser.new_context(**{"viewport": {"width": 1366, "height": 900}, "locale": "pt-BR", **options})
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     problems: list[str] = []
@@ -63,10 +86,6 @@ def signed_in(
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     visited: list[str] = []
     page.on("framenavigated", lambda frame: visited.append(frame.url))
-    page.goto(f"{url}/admin/login/")
-    page.fill("[name=username]", username)
-    page.fill("[name=password]", "uma-senha-longa")
-    page.click("button[type=submit]")
     yield page, visited
     context.close()
     assert problems == []
