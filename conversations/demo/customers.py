@@ -73,7 +73,7 @@ class Tap:
 @dataclass(frozen=True)
 class Media:
     type: str
-    media: Mapping[str, Any]  # the object under the type, in Meta's form
+    media: Mapping[str, Any]  # the object under the type, in Meta's form; without an id, as there is nothing to fetch
     pause: timedelta = timedelta(seconds=50)
 
 
@@ -179,7 +179,7 @@ def _wants_software(customer: Customer, rng: Random) -> Script:
 
 def _wants_software_at_once(customer: Customer, rng: Random) -> Script:
     opening = Say((f"Oi, sou dono de uma {customer.business[1]}", "Quero fazer um sistema para a minha empresa"))
-    sketch = Media("image", {"id": "1001", "mime_type": "image/jpeg", "caption": "Olha como a gente anota hoje"})
+    sketch = Media("image", {"mime_type": "image/jpeg", "caption": "Olha como a gente anota hoje"})
     return opening, Answer(Intent.CUSTOM_SOFTWARE, at_most=2), sketch, Answer(Intent.CUSTOM_SOFTWARE), React("🙏")
 
 
@@ -205,7 +205,7 @@ def _wants_a_person(customer: Customer, rng: Random) -> Script:
 
 
 def _sends_a_voice_note(customer: Customer, rng: Random) -> Script:
-    voice = {"id": "1002", "mime_type": "audio/ogg; codecs=opus", "voice": True}
+    voice = {"mime_type": "audio/ogg; codecs=opus", "voice": True}
     return Media("audio", voice), Say(("Queria saber o endereço de vocês",))
 
 

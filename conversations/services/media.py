@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 conversations = ConversationStore()
 
 TRIES = 5  # of a commit that others keep getting before
-RING_AGAIN_SECONDS = 120  # each file is rung for at most this often by the sweeper
+RING_AGAIN_SECONDS = 60  # each file is rung for at most this often by the sweeper
 
 
 class MediaMissing(PermanentError):

@@ -80,6 +80,14 @@ def test_nothing_is_left_that_a_worker_would_say_to_them(monkeypatch: pytest.Mon
     assert max(m["received_at"] for m in messages) < datetime.now(UTC)
 
 
+@pytest.mark.parametrize("script", [demo._sends_a_voice_note, demo._wants_software_at_once])
+def test_no_file_of_an_invented_customer_is_asked_for(monkeypatch: pytest.MonkeyPatch, script: Any):
+    monkeypatch.setattr(seed, "write_script", script)
+    call_command("seed_demo", customers=1)
+    [message] = [s.data for s in all_of("messages", group=True) if s.data["media"]]
+    assert (message["media"]["status"], message["media_due"]) == ("UNAVAILABLE", None)
+
+
 def test_a_worker_that_runs_finds_their_conversations_locked(monkeypatch: pytest.MonkeyPatch, valkey: redis.Redis):
     locked = []
 
