@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-conversations test-others lint check smoke smoke-firestore bench
+.PHONY: run test test-conversations test-others lint check smoke smoke-firestore chaos bench
 
 # Ctrl-C ends it in order. ARGS go to `manage.py dev`, for example ARGS="--port 9000".
 run: .venv/installed
@@ -13,7 +13,7 @@ run: .venv/installed
 
 test: lint check
 	$(MAKE) --no-print-directory -j2 test-conversations test-others
-	$(MAKE) --no-print-directory smoke smoke-firestore
+	$(MAKE) --no-print-directory smoke smoke-firestore chaos
 
 # Two halves of about the same length at once, with stores of their own: either can be run alone.
 test-conversations: .venv/installed-dev
@@ -39,6 +39,11 @@ smoke: .venv/installed-dev
 
 smoke-firestore: .venv/installed-dev
 	DOCUMENTS_BACKEND=firestore $(BIN)/python -m tests.smoke
+
+# Everything breaks, at random, and nothing may be lost: docs/chaos.md. SEEDS=20 takes long.
+SEEDS ?= 1
+chaos: .venv/installed-dev
+	$(BIN)/python -m tests.chaos --seeds $(SEEDS)
 
 # How fast the audit trail is verified. Fails where it takes more than a quarter of the naive way, or memory grows.
 bench: export DJANGO_SETTINGS_MODULE = tests.settings

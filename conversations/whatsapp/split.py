@@ -19,6 +19,7 @@ from pyloto.privacy.phones import WA_ID_DIGITS
 
 TEXT_MAX = 16_384
 CUT = " […]"  # marks a text that was cut
+LIST_MAX = 5000  # Meta puts at most 1,000 updates into a delivery; 3 MB hold a million tiny ones
 RAW_MAX_BYTES = 500_000  # of a type's own JSON: encrypted it must fit into a document; a longer item is quarantined
 ID_MAX = 1024  # characters; Meta's have about 60
 USER_ID_MAX = 256  # characters; Meta: up to 128 behind the country
@@ -115,10 +116,13 @@ def split_delivery(body: Any, *, our_numbers: Sequence[str]) -> Iterator[Inbound
     if not isinstance(body.get("entry"), list):
         yield _unreadable("no_entry", body)
         return
+    if len(body["entry"]) > LIST_MAX:
+        yield _unreadable("too_many_entries", body)
+        return
     for entry in body["entry"]:
         changes = entry.get("changes") if isinstance(entry, Mapping) else None
-        if not isinstance(changes, list):
-            yield _unreadable("no_changes", entry)
+        if not isinstance(changes, list) or len(changes) > LIST_MAX:
+            yield _unreadable("too_many_changes" if isinstance(changes, list) else "no_changes", entry)
             continue
         for change in changes:
             value = change.get("value") if isinstance(change, Mapping) else None
@@ -136,6 +140,9 @@ def _split_value(value: Mapping[str, Any], our_numbers: Sequence[str]) -> Iterat
         return
     contacts = _contacts(value)
     for kind in known:
+        if len(value[kind]) > LIST_MAX:
+            yield _unreadable(f"too_many_{kind}", value)
+            continue
         for item in value[kind]:
             yield _read(kind, item, number, contacts)
     rest = {key: content for key, content in value.items() if key not in known}

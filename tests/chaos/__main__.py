@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tests.lab.emulator import HOW_TO_GET_IT, EmulatorMissing, free_port
+from tests.lab.emulator import EmulatorMissing, free_port
 
 STALE_SECONDS, UNKNOWN_SECONDS = 8, 5
 DRAIN_SECONDS = UNKNOWN_SECONDS + 60 + 60  # I8, and as much again for a loaded machine
@@ -99,7 +99,7 @@ def run_seed(seed: int, arguments: argparse.Namespace) -> int:
     try:
         return chaos(seed, arguments)
     except EmulatorMissing as exc:
-        say(f"chaos: no emulator, so the documents are embedded ones and section C is left out. {exc or HOW_TO_GET_IT}")
+        say(f"chaos: no emulator, so the documents are embedded ones and section C is left out. {exc}")
         if os.environ.get("REQUIRE_EMULATORS") == "1":
             return 1
         arguments.backend = "embedded"

@@ -23,16 +23,19 @@ TURN_POINTS = (
     "outbox.after_post",
 )
 CLAIM_POINTS = ("outbox.before_claim", "outbox.after_claim")
+DEATHS = 5
 
 
-@fault("B1", "a worker dies at each step", early=True)
+@fault("B1", "a worker dies at some of its steps", early=True)
 def worker_dies(lab: Lab) -> None:
+    """At a part of them in each seed: each death costs the start of a process."""
+    points = lab.random.sample([*TURN_POINTS, *CLAIM_POINTS], DEATHS)
     victims: dict[str, str] = {}
-    whole = lab.random.sample(TURN_POINTS, 1)  # there all of it, elsewhere the process that does the work
-    for point in (*TURN_POINTS, *CLAIM_POINTS):
+    for number, point in enumerate(points):
         person = lab.person()
         victims[point] = person.user_key
-        lab.arm(point, "kill_group" if point in whole else "kill9", subject=person.user_key)
+        # The first takes all processes with it, the others only the one that does the work.
+        lab.arm(point, "kill9" if number else "kill_group", subject=person.user_key)
         if point in CLAIM_POINTS:
             lab.fail_next(person.customer_id, "429")  # sent at once by its turn, refused, and claimed a second later
         lab.says(person)
@@ -181,7 +184,9 @@ def many_sweepers(lab: Lab) -> None:
 
 @fault("B14", "a deployment: SIGTERM to workers and web under load", early=True)
 def deployment(lab: Lab) -> None:
+    before = lab.restarts["web"]
     for _ in range(3):
         lab.says(lab.person())
     for name in lab.random.sample(["worker", "web"], 2):
         lab.terminate(name)
+    lab.wait(lambda: lab.restarts["web"] > before, "the web process has ended, and the next one is started")

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from audit import EventType
-from conversations.models import Actor, Direction, Message, MessageState, Mode, Outcome
+from conversations.models import Actor, Direction, Message, MessageState, Mode
+from conversations.intents import Outcome
 from conversations.whatsapp.split import provider_key
 from pyloto.documents import Query, get_store
 from tests.lab.trail import problems_of_chains, read_chains

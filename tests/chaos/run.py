@@ -117,6 +117,7 @@ def break_everything(lab: Lab, chosen: Sequence[Fault], say: Say) -> list[str]:
     for fault in chosen:
         began = time.monotonic()
         try:
+            lab.wait_for_web()  # the one before may have cost it its life
             fault.inject(lab)
         except Unexpected as exc:
             problems.append(f"{fault.row}: {exc}")

@@ -212,9 +212,26 @@ def test_late_messages_keep_both_times_and_their_place(embedded_store: DocumentS
 def test_what_cannot_be_read_is_kept_once_however_often_it_stands_there(
     embedded_store: DocumentStore, valkey: object
 ) -> None:
-    body = b'{"object": "whatsapp_business_account", "entry": [' + b", ".join([b"{}"] * 100_000) + b"]}"
+    body = b'{"object": "whatsapp_business_account", "entry": [' + b", ".join([b"{}"] * 4_000) + b"]}"
     assert post(body).status_code == 200
     assert [kept.reason for kept in quarantined()] == ["no_changes"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"entry": [{}] * 100_000}, "too_many_entries"),
+        ({"entry": [{"changes": [{}] * 100_000}]}, "too_many_changes"),
+        ({"entry": [{"changes": [{"value": {"messages": [{}] * 100_000}}]}]}, "unknown_phone_number_id"),
+    ],
+)
+def test_lists_longer_than_any_of_metas_are_kept_unread(
+    embedded_store: DocumentStore, valkey: object, body: dict[str, Any], reason: str
+) -> None:
+    start = time.perf_counter()
+    assert post({"object": "whatsapp_business_account", **body}).status_code == 200
+    assert time.perf_counter() - start < 10
+    assert [kept.reason for kept in quarantined()] == [reason]
 
 
 def test_a_delivery_full_of_what_cannot_be_read_is_kept_as_one(embedded_store: DocumentStore, valkey: object) -> None:
