@@ -27,7 +27,7 @@ _SOME = rf"{_N}(?:\s{{0,2}}(?:e|a|ou|ate|-)\s{{0,2}}{_N}){{0,2}}"
 _NEXT_YEAR = r"(?:\s(?:d[eo]\s)?(?P<year>\d{4}|ano que vem|proximo ano|(?:ess|est)e ano))?"
 _LEAD = re.compile(
     r"(?:\b(?:ate|para|pra|pro|em|no|na|la|por|volta|antes|depois|a|partir|daqui|dentro|uns|umas|maximo|de|da|do|das|dos|d|o|as|mes"
-    r"|ainda|cerca|prazo|comeco|inicio|meados|metade|fim|final)\s{1,3}){1,6}$"
+    r"|ainda|cerca|prazo|comeco|inicio|meados|metade|fim|final|primeira|segunda|ultima|semana|quinzena)\s{1,3}){1,6}$"
 )
 _STRONG_LEAD = re.compile(
     r"\b(?:ate|para|pra|pro|em|daqui|dentro|antes|depois|partir|prazo|no|na|comeco|inicio|meados|fim|final)\s"
@@ -46,6 +46,10 @@ _KINDS: dict[str, tuple[str, bool]] = {
     "day_month": (r"(?<![\d/.,-])(?P<d>\d{1,2})/(?P<m>\d{1,2})(?![\d/])", True),
     "day_of": (rf"\b(?:dia\s)?(?P<d>\d{{1,2}}|primeiro)[ºo°]?\sde\s(?P<month>{_MONTH}){_NEXT_YEAR}\b", True),
     "day": (r"\bdia\s{1,2}(?P<d>\d{1,2})\b(?!\s(?:util|uteis))", True),
+    "short_month": (
+        r"\b(?P<short>jan|fev|mar|abr|mai|jun|jul|ago|set|out|nov|dez)(?:/(?P<y>\d{2,4}))?\b(?!\s\w)",
+        False,
+    ),
     "month": (rf"\b(?P<month>{_MONTH}){_NEXT_YEAR}\b", False),
     "in_time": (
         rf"\b(?P<n>{_SOME}|meio)\s{{1,3}}(?P<unit>horas?|dias?\suteis|dias?|semanas?|quinzenas?|mes(?:es)?|anos?)\b(?:\se\s(?P<half>meio))?",
@@ -78,15 +82,15 @@ _KINDS: dict[str, tuple[str, bool]] = {
 }
 _PATTERNS = {name: (re.compile(pattern), strong) for name, (pattern, strong) in _KINDS.items()}
 _NO_HURRY = re.compile(
-    r"\b(?:sem (?:muita )?(?:pressa|prazo|urgencia)|(?:nao|n) (?:tenho|tem|ha|temos|e|estou com|to com) (?:nada |muit[oa] |tant[oa] |um )?"
+    r"\b(?:(?:sem|nenhuma?) (?:muita )?(?:pressa|prazo|urgencia)|(?:nao|n) (?:tenho|tem|ha|temos|e|estou com|to com) (?:nada |muit[oa] |tant[oa] |um )?"
     r"(?:pressa|prazo|urgente|urgencia)|(?:nao|n) precisa ser (?:rapid\w+|urgente|agora|logo|ja)|(?:nao|n) (?:tem|tenho) data|tanto faz"
     r"|(?:quando|qdo|qnd) (?:der|puder\w*|(?:voces|vcs|voce|vc) pud\w+|(?:ficar|estiver) pront\w+|for possivel)"
     r"|tranquilo|qualquer (?:data|dia|momento|prazo)|com calma|de boa|sem data)\b"
 )
 _URGENT = re.compile(
-    r"\b(?:(?:o )?mais (?:rapid\w+|breve|cedo) (?:possivel|que (?:der|puder)\w*|q der)|(?:o )?(?:quanto|qto|qnto) antes|urgente\w*|com (?:muita )?urgencia|(?:pra|para|p) ontem|imediat\w+|asap|ja passou da hora)\b"
+    r"\b(?:(?:o )?mais (?:rapid\w+|breve|cedo) (?:possivel|que (?:der|puder)\w*|q der)|(?:o )?(?:quanto|qto|qnto) antes|urgente\w*|com (?:muita |certa |alguma |bastante )?urgencia|assim que (?:possivel|der)|(?:o )?\+ rapido possivel|quanto mais (?:rapido|cedo)(?: melhor)?|(?:pra|para|p) ontem|imediat\w+|asap|ja passou da hora)\b"
 )
-_AT_ONCE = re.compile(r"\b(?:ja|agora|logo|rapid\w+|depressa|correndo|agora mesmo|o antes possivel)\b")
+_AT_ONCE = re.compile(r"\b(?:ja|agora|logo|daqui a pouco|rapid\w+|depressa|correndo|agora mesmo|o antes possivel)\b")
 _PAST = re.compile(
     rf"\b(?:ha|faz|fazem|tem|temos|tenho|com)\s(?:uns |umas |mais de |quase )?{_SOME}\s(?:dias?|semanas?|mes(?:es)?|anos?)\b"
     rf"|\b{_SOME}\s(?:dias?|semanas?|mes(?:es)?|anos?)\s(?:atras|passad\w+|de (?:empresa|mercado|experiencia|casa|idade|loja|estrada))\b"
@@ -264,6 +268,13 @@ def _mean_month(match: re.Match[str], lead: str, today: date) -> str:
     return _part(lead, year, month, today)
 
 
+def _mean_short_month(match: re.Match[str], lead: str, today: date) -> str:
+    month = 1 + next(place for place, name in enumerate(_MONTHS) if name.startswith(match["short"]))
+    said = int(match["y"] or 0)
+    year = said + 2000 * (said < 100) if said else today.year + (month < today.month)
+    return _part(lead, year, month, today)
+
+
 def _mean_in_time(match: re.Match[str], lead: str, today: date) -> str:
     half = match["n"] == "meio"
     count = 1 if half else max((n.value for n in numbers(match["n"])), default=0)
@@ -411,7 +422,7 @@ def _mean_year(match: re.Match[str], lead: str, today: date) -> str:
 
 _MEANING = {
     "date": _mean_date, "iso": _mean_date, "month_year": _mean_month_year, "day_month": _mean_day_month, "day_of": _mean_day_of,
-    "day": _mean_day, "month": _mean_month, "in_time": _mean_in_time, "month_and_half": _mean_month_and_half, "edge": _mean_edge,
+    "day": _mean_day, "short_month": _mean_short_month, "month": _mean_month, "in_time": _mean_in_time, "month_and_half": _mean_month_and_half, "edge": _mean_edge,
     "half": _mean_half, "next": _mean_next, "this": _mean_this, "weekday": _mean_weekday, "feast": _mean_feast,
     "tomorrow": _mean_tomorrow, "year": _mean_year,
 }  # fmt: skip

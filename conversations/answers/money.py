@@ -26,7 +26,7 @@ _VAGUE = re.compile(
 _FIRST_YOURS = re.compile(
     r"\b(?:(?:quero|preciso|gostaria|aguard\w+|esper\w+|faz\w*|mand\w+|pass\w+|envi\w+|me (?:pass\w+|diz\w*|fal\w+|mand\w+))\b.{0,25}"
     r"\b(?:orcamento|proposta|preco|valor(?:es)?|quanto)\b|(?:voces|vcs) (?:que|e que|quem)\b.{0,20}\b(?:diz\w*|fal\w+|pass\w+|sab\w+)"
-    r"|prefiro (?:ouvir|ver|receber|saber)|depende (?:do|da|de)|conforme|primeiro o preco|(?:a|de) acordo com)"
+    r"|prefiro (?:ouvir|ver|receber|saber)|vai depender|depende (?:do|da|de)|cab(?:er|e) no (?:meu |nosso )?bolso|(?:me )?(?:diz|diga|fala) (?:voce|vc|voces|vcs)|conforme|primeiro o preco|(?:a|de) acordo com)"
 )
 
 

@@ -9,7 +9,7 @@ from .yes_no import is_refusal
 NAME_WORDS_MAX = 8
 _LOWER = {"de", "da", "do", "dos", "das", "e"}
 _LEAD = re.compile(
-    r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|pode me chamar d[eo]|(?:o )?meu nome(?: completo)?|meu nome e|sou|aqui"
+    r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|pode me chamar d[eo]|(?:o )?meu nome(?: completo)?|meu nome e|sou|(?:aqui )?quem fala|aqui"
     r"|o nome(?: dela| completo)?|nome(?: da (?:empresa|loja)| completo| fantasia)?|(?:a |minha |nossa )?(?:empresa|loja|mercado|padaria|pizzaria|farmacia)(?= se chama| chama| e |:)|chama-se|se chama|chama|chamo"
     r"|e chamad[oa]|a|o|da|do)(?:\s*[:,-]\s*|\s+))+"
 )
@@ -21,7 +21,7 @@ _SENTENCE = (
 )
 _SENTENCE_OF_COMPANY = (
     r"\b(?:quer[oe]\w*|precis\w*|tenho|temos|faco|gostaria|falei|disse|pagam|custa|dizer|informar|ainda|nao|porque|por que|para que"
-    r"|pra que|vou|posso|voces|vcs|obrigad[oa]|entregas para|nome|ja|algum\w*)\b"
+    r"|pra que|vou|posso|voces|vcs|obrigad[oa]|entregas para|nome|ja|algum\w*|eu|mesm[oa]|sem)\b"
 )
 
 
@@ -82,7 +82,9 @@ def _named(text: str) -> str | None:
         return None
     raw = cleaned(re.sub(r"[^\w\s.,:;&'’/@+()ºª°!-]", " ", text)).strip(" .!,;:")
     folded = plain(raw)
-    if BLANK in blank(CONTACTS, folded) or len(raw) > 2 * SHORT_MAX:
+    raw = re.sub(r"\s*\([^)]*\)?", "", raw)
+    folded = plain(raw)
+    if BLANK in blank(CONTACTS, folded) or len(raw) > 2 * SHORT_MAX or raw.startswith("@"):
         return None
     lead = _LEAD.match(folded)
     start = lead.end() if lead else 0
@@ -93,7 +95,7 @@ def _named(text: str) -> str | None:
     name = next((part for part in parts if not re.match(r"(?:uma?|a|o)\s", plain(part))), parts[0]).strip(" .!,;:-()")
     if (place := find_city(name)) and (place.start == 0 or place.end >= len(name)) and "/" in name:
         name = name[: place.start].strip(" ,-")
-    name = re.sub(r"\s+(?:de|em|aqui de|aqui em)$", "", name)
+    name = re.sub(r"\s+(?:de|em|aqui de|aqui em|aqui|mesmo)$", "", name)
     folded = plain(name)
     if (
         not 2 <= len(name) <= SHORT_MAX

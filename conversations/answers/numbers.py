@@ -63,6 +63,7 @@ _RANGE = re.compile(
 )
 _GROWS = re.compile(
     r".*\b(?:mas|depois|futur\w+|cresc\w+|chegar|ir para|vamos|vai|vao|ano que vem|mes que vem|pretend\w+|queremos|seremos|logo)\b.*|\s*(?:pra|para)\s*"
+    r"|\s+(?:no comeco|no inicio|agora|hoje|de inicio|por enquanto)\s*(?:,|e|mas)\s+(?:uns\s|umas\s)?"
 )
 _AND_MORE = re.compile(
     rf"\s*(?:{PEOPLE}|n[oa]s? \w+|d[oa]s? \w+|em \w+)?(?:\s+(?:n[oa]s?|d[oa]s?) \w+)?\s*(?:,|\+|\be\b|\bmais\b)[\s,]*(?:mais|outr[oa]s)?\s*(?:un|um)?(?:s|as)?\s*"
@@ -83,7 +84,7 @@ _AT_LEAST = (
 _AT_MOST = r"(?:menos de|menos que|ate|no maximo|maximo de|abaixo de|no max)"
 _BEFORE = re.compile(rf"(?:(?P<least>{_AT_LEAST})|(?P<most>\b{_AT_MOST}))\s*(?:uns|umas|n[oa])?\s*$")
 _AFTER = re.compile(
-    r"\s{0,2}(?:(?P<least>\+|(?:\w{1,20} )?(?:no minimo|pelo menos|ou mais|pra cima|para cima|para mais))|(?P<most>(?:\w{1,20} )?(?:no maximo|no max|ou menos)))(?!\w)"
+    r"\s{0,2}(?:(?P<least>\+|ou \+|(?:\w{1,20} )?(?:no minimo|pelo menos|ou mais|pra cima|para cima|para mais))|(?P<most>(?:\w{1,20} )?(?:no maximo|no max|ou menos)))(?!\w)"
 )
 _ARTICLE_COUNTS = re.compile(
     rf"\s*(?!(?:equipe|gente|acess\w+)\b)(?:{PEOPLE}\b|$|so\b|apenas\b|por\b|mesmo\b|[.!,]|ou\b|a\b)"
@@ -92,9 +93,9 @@ _PER = {
     "dia": "por dia", "mes": "por mês", "semana": "por semana", "noite": "por noite", "hora": "por hora", "ano": "por ano",
     "fim de semana": "por fim de semana", "final de semana": "por fim de semana", "quinzena": "por quinzena", "turno": "por turno",
 }  # fmt: skip
-_PERIOD = r"(?:fim de semana|final de semana|dia|mes|semana|noite|hora|ano|quinzena|turno)"
+_PERIOD = r"(?:fim de semana|final de semana|dia(?=s?\b)|mes|semana|noite|hora|ano|quinzena|turno)"
 _UNIT = re.compile(
-    rf"(?:\b(?:por|ao|a|no|na|em|p|pro|pra|cada|a cada|em cada|todo|toda)\s{{1,3}}|/\s?|\bp/\s?)(?P<unit>{_PERIOD})\b"
+    rf"(?:\b(?:por|ao|a|no|na|em|p|pro|pra|cada|a cada|em cada|todo|toda|todos os|todas as)\s{{1,3}}|/\s?|\bp/\s?)(?P<unit>{_PERIOD})s?\b"
     r"|\b(?P<adverb>mensa(?:l|is)|diari[oa]s?|semana(?:l|is)|anua(?:l|is)|diariamente|mensalmente|semanalmente)\b"
 )
 _ADVERBS = {"m": "mes", "d": "dia", "s": "semana", "a": "ano"}
@@ -249,7 +250,7 @@ def read_count(text: str) -> str | None:
     amount = next(
         (a for a in found if re.match(rf"\s+(?:\w{{1,20}}\s+)?{PEOPLE}\b", folded[a.end : a.end + 45])), found[0]
     )
-    if with_me and amount.text.isdecimal():
+    if with_me and amount.text.isdecimal() and not re.match(r"[:,(]\s*eu\b", folded[amount.end : amount.end + 8]):
         return str(amount.low + with_me)
     return amount.text if amount.low else None
 
@@ -265,7 +266,8 @@ def find_people(text: str) -> Found | None:
         before, after = folded[max(0, amount.start - 60) : amount.start], folded[amount.end : amount.end + 45]
         counted = re.match(rf"\s+(?:\w{{1,20}}\s+)?{PEOPLE}\b", after)
         if re.search(
-            r"\b(?:somos|seremos|seriamos)\s+(?:so\s+)?(?:em\s+)?(?:uns\s+|umas\s+|mais de\s+|ate\s+)?$", before
+            r"\b(?:somos|seremos|seriamos|equipe de|time de)\s+(?:so\s+)?(?:em\s+)?(?:uns\s+|umas\s+|mais de\s+|ate\s+)?$",
+            before,
         ):
             return Found(amount.text, amount.start, amount.end + (counted.end() if counted else 0))
         if not counted or re.search(_HANDLED, before) or re.match(r"\s+clientes?\b", after):

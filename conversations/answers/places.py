@@ -35,7 +35,7 @@ _PREFERRED = {
     "sao goncalo": "RJ", "itaperuna": "RJ",
 }  # fmt: skip
 _NICKNAMES = {
-    "pg": "Ponta Grossa/PR", "p grossa": "Ponta Grossa/PR", "pta grossa": "Ponta Grossa/PR", "cwb": "Curitiba/PR", "ctba": "Curitiba/PR", "sampa": "São Paulo/SP", "sp": "São Paulo/SP",
+    "pg": "Ponta Grossa/PR", "ptg": "Ponta Grossa/PR", "p grossa": "Ponta Grossa/PR", "pta grossa": "Ponta Grossa/PR", "cwb": "Curitiba/PR", "ctba": "Curitiba/PR", "sampa": "São Paulo/SP", "sp": "São Paulo/SP",
     "bh": "Belo Horizonte/MG", "belo": "Belo Horizonte/MG", "floripa": "Florianópolis/SC", "rj": "Rio de Janeiro/RJ",
     "rio": "Rio de Janeiro/RJ", "poa": "Porto Alegre/RS", "bsb": "Brasília/DF", "foz": "Foz do Iguaçu/PR",
     "telemaco": "Telêmaco Borba/PR", "sjp": "São José dos Pinhais/PR", "ssa": "Salvador/BA", "bc": "Balneário Camboriú/SC",
@@ -53,7 +53,7 @@ _KNOWN_ALONE = (
     "Prudentópolis", "Apucarana", "Umuarama", "Pato Branco", "Francisco Beltrão", "Chapecó", "Itajaí", "Criciúma", "Osasco",
     "São Bernardo do Campo", "São José dos Campos", "Piraí do Sul", "Arapongas", "Palotina", "Pelotas", "Feira de Santana",
 )  # fmt: skip
-_REGION = r"interior|(?:(?:o )?(?:extremo )?(?:norte|sul|leste|oeste|noroeste|nordeste|sudoeste|sudeste)|litoral|serra)(?: d[aeo])?"
+_REGION = r"interior|estado(?: d[aeo])?|(?:(?:o )?(?:extremo )?(?:norte|sul|leste|oeste|noroeste|nordeste|sudoeste|sudeste)|litoral|serra)(?: d[aeo])?"
 _ABROAD = re.compile(
     r"\b(?:argentina|paraguai|uruguai|chile|bolivia|portugal|espanha|italia|estados unidos|eua|angola|japao|canada)\b"
 )
@@ -83,7 +83,7 @@ _NOT_A_PLACE = (
     r"\b(?:sistema|site|app\w*|orcamento|entrega\w*|favor|saber|dizer|casa|minutos?|depois|antes|ainda|mesmo|todo|lugar|pessoa\w*"
     r"|usuari\w+|funcionari\w+|reais|dias?|mes(?:es)?|anos?|semanas?|horas?|hoje|amanha|pressa|preco|valor|moto|carro|empresa|loja"
     r"|precisam?|disso|isto|testes?|ajuda|humano|atendente|pergunta|celular|dinheiro|internet|whatsapp|trabalh\w+|vou|ver|ser|ter"
-    r"|ate|uns|umas|quantos|ja|falei|disse|respondi|voltar|errad\w+|certo|aqui|ali|la|janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro"
+    r"|ate|uns|umas|quantos|ja|falei|interior|mesma|mesmo|sempre|disse|respondi|voltar|errad\w+|certo|aqui|ali|la|janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro"
     r"|outubro|novembro|dezembro|mil|dez|vinte|cem|eu|ele|ela|nos|meu|minha|tenho|temos|estou|vendo|faco|e-?mail|telefone)\b"
 )
 
@@ -256,7 +256,7 @@ def _split(line: str) -> tuple[str, str]:
     )
     if match and _key(name) not in _cities():
         return name[: match.end("city")].strip(" ,-/("), _UF_OF[match["state"]]
-    if _key(name) in _UF_OF and (_key(name) not in _cities() or len(_key(name)) == 2):
+    if _key(name) in _UF_OF:
         return "", _UF_OF[_key(name)]
     return name.strip(" ,-/()"), ""
 

@@ -91,7 +91,7 @@ _CONTACTS = (
     r"|(?<!\d)\d{5}-\d{3}(?!\d)"  # CEP
     r"|(?<!\d)(?:\+?55\s?)?\(?\d{2}\)?[\s.-]?(?:9\s?)?\d{4}[\s.-]?\d{4}(?!\d)"  # telephone with its area
     r"|(?<!\d)9\d{4}-?\d{4}(?!\d)|(?<!\d)\d{4}-(?!\d{2}00(?!\d))\d{4}(?!\d)"
-    r"|(?<!\d)\d{10,}"
+    r"|(?<!\d)\d{10,}|\b(?:cep|cnpj|cpf|rg|nota|placa|telefone|tel|fone|ramal|pix)\b[\s:.ºo]{0,4}\d[\d./-]{0,20}"
     r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao)\s[^\d\n]{0,40}\d{1,6}"
 )
 _DATES_AND_TIMES = (

@@ -8,10 +8,10 @@ WORDS_MAX = 4  # "sim, pode continuar"; more words say something else
 REFUSAL_WORDS_MAX = 12
 _NOT = r"(?:na+o+|n|nn|nop|num)"
 _YES = (
-    r"(?:s+i+m+|ss+|s|claro(?: que sim)?|(?:eu )?quero(?: sim)?|pode(?: ser| sim| continuar| mandar)?|bora|vamo\w*(?: la)?|isso"
+    r"(?:s+i+m+|ss+|s|claro(?: que sim)?|(?:eu )?quero(?: sim)?|pode(?: ser| sim| continuar| mandar| seguir)?|bora|vamo\w*(?: la)?|isso"
     r"(?: mesmo| ai)?|exat\w+|com certeza|certeza|(?:com )?ctz|acho que sim|uai,? sim|dale|o+k+a?y?|blz|beleza|aham|a-?ha|u?hum+|uhu+m|yes|yep|por favor|continu\w+|positivo"
-    r"|certo|certinho|perfeito|show|manda(?: ver)?|fechado|fechou|combinado|ta(?: bom| bem| certo)?|tudo bem|de acordo|concordo"
-    r"|sem problema\w*|afirmativo|demorou|partiu|opa|correto|segue|eh|e sim|gostaria|aceito|topo)"
+    r"|certo|certinho|perfeito|show|manda(?: ver)?|fechado|fechou|combinado|ta(?: bom| bem| certo| otimo)?|tudo bem|de acordo|concordo"
+    r"|sem problema\w*|afirmativo|demorou|partiu|opa|correto|segue|eh|e sim|gostaria|aceito|topo|top|otimo|ta otimo|excelente|maravilha|podemos|pode seguir|e isso(?: ai| mesmo)?)"
 )
 _NO = (
     rf"(?:{_NOT}|nops|nope|nah|nem|agora {_NOT}|depois|mais tarde|deixa(?: pra la| pra depois| quieto)?|dispenso|negativo"
@@ -22,7 +22,7 @@ _YES_SIGNS, _NO_SIGNS = "👍👌✅✔🆗🤝💯", "👎❌🚫🙅✖"
 # After a "não" these say that something does not work, is missing: a sentence of its own, no mere no.
 _AFTER_NO = r"(?:funcion\w+|consig\w+|tenho|sei|entend\w+|ach\w+|chego\w*|receb\w+|da certo|temos)"
 _REFUSAL = (
-    rf"(?<!\w)(?:prefiro {_NOT}|{_NOT} (?:quero|gostaria de|vou|posso|podemos|consigo|vem) (?:dizer|informar|falar|passar|revelar"
+    rf"(?<!\w)(?:prefiro (?:{_NOT}|nem)|(?:tenho que|preciso|teria que) (?:ver|verificar|confirmar|perguntar|pensar|conferir|analisar)|{_NOT} tenho como|a gente {_NOT} sabe|vamos (?:ver|definir|pensar|decidir)|{_NOT} (?:quero|gostaria de|vou|posso|podemos|consigo|vem) (?:dizer|informar|falar|passar|revelar"
     rf"|responder|contar|abrir|ao caso|te dizer)|{_NOT} sei|sei nao|sei la|sem ideia|nem ideia|nem imagino|nem sei|sem nocao"
     rf"|{_NOT} (?:tenho|faco|fazemos|temos) (?:a menor |nenhuma |muita )?(?:ideia|nocao)"
     rf"|{_NOT} (?:tenho|temos) (?:um |nenhum |esse )?(?:orcamento|valor|certeza|dado|numero)"
