@@ -211,6 +211,8 @@ def check(world: World, seed: int) -> int:
     arrived = [what for what in after if isinstance(what, str)]
     assert len(arrived) <= 1
     assert set(arrived) <= {claim for what in before for claim in claims(what)}
+    posts = [what for what in world.happened if isinstance(what, str)]
+    assert len(set(posts)) == len(posts)  # by no two workers either
     header = conversations.get_header(user_key)
     assert header.mode == Mode.HUMAN
     chain = [event.to_document() for event in AuditLogStore().trail(header.conversation_id)]
