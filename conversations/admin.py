@@ -30,7 +30,6 @@ from .services.agents import agent_of
 from .templatetags.conversation_labels import answers
 from .transcript import preview_of
 
-WITH_PEOPLE = (Mode.WAITING_HUMAN, Mode.HUMAN)
 NEWEST = ("-last_message_at",)
 LATEST = ("-opened_at",)
 MODE_COLOURS = {Mode.BOT.label: "info", Mode.WAITING_HUMAN.label: "warning", Mode.HUMAN.label: "success"}
@@ -122,7 +121,7 @@ class ConversationAdmin(BotPages, MessagePages):
     views = {
         "todas": View("Todas", NEWEST),
         "minhas": View("Minhas", NEWEST, of_reader=assigned_to_reader),
-        "sem-resposta": View("Sem resposta", ("-unread", *NEWEST), {"mode__in": WITH_PEOPLE, "unread__gt": 0}),
+        "sem-resposta": View("Sem resposta", ("-unread", *NEWEST), {"mode": Mode.HUMAN, "unread__gt": 0}),
         "aguardando": View("Aguardando", NEWEST, {"mode": Mode.WAITING_HUMAN}),
         "com-pessoas": View("Com pessoas", NEWEST, {"mode": Mode.HUMAN}),
         "com-o-bot": View("Com o bot", NEWEST, {"mode": Mode.BOT}),
@@ -165,7 +164,7 @@ class ConversationAdmin(BotPages, MessagePages):
     @display(description="sem resposta", empty_value="-")
     def unread_label(self, conversation: Conversation) -> str | None:
         """What the customer wrote since a person last answered, or took the conversation."""
-        return str(conversation.unread) if conversation.unread and conversation.mode in WITH_PEOPLE else None
+        return str(conversation.unread) if conversation.unread and conversation.mode != Mode.BOT else None
 
     @display(description="identificador")
     def short_id(self, conversation: Conversation) -> str:

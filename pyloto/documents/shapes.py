@@ -12,7 +12,7 @@ SHAPES = (
     Shape("conversations", (("conversation_id", "=="),)),
     Shape("conversations", (("assigned_to", "=="),)),
     Shape("conversations", (("assigned_to", "=="),), (("last_message_at", "desc"),)),
-    Shape("conversations", (("mode", "in"), ("unread", ">")), (("unread", "desc"), ("last_message_at", "desc"))),
+    Shape("conversations", (("mode", "=="), ("unread", ">")), (("unread", "desc"), ("last_message_at", "desc"))),
     Shape("handoffs", (("status", "=="),), (("target_at", "asc"),)),
     Shape("handoffs", (("agent_id", "=="), ("status", "==")), (("opened_at", "desc"),)),
     Shape("handoffs", order_by=(("opened_at", "desc"),)),

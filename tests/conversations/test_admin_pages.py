@@ -121,7 +121,7 @@ QUEUE = "/admin/conversations/handoff/"
 SHOWN = {  # by view: who is listed, in this order
     "": ["Rui", "Ana", "Eva", "Léo"],
     "?mostrar=minhas": ["Rui"],
-    "?mostrar=sem-resposta": ["Eva", "Rui"],
+    "?mostrar=sem-resposta": ["Léo", "Rui"],
     "?mostrar=aguardando": ["Eva"],
     "?mostrar=com-pessoas": ["Rui", "Léo"],
     "?mostrar=com-o-bot": ["Ana"],
@@ -145,7 +145,12 @@ def test_conversations_are_listed_by_their_last_message_in_several_views(
     )
     data.conversation("eva", name="Eva", mode=Mode.WAITING_HUMAN, unread=2, last_message_at=at - timedelta(hours=1))
     data.conversation(
-        "leo", name="Léo", mode=Mode.HUMAN, assigned_to="whatsapp_app", last_message_at=at - timedelta(hours=2)
+        "leo",
+        name="Léo",
+        mode=Mode.HUMAN,
+        assigned_to="whatsapp_app",
+        unread=3,
+        last_message_at=at - timedelta(hours=2),
     )
     shown = {
         query: order_of(admin_client.get(LIST + query).content.decode(), "Rui", "Ana", "Eva", "Léo") for query in SHOWN

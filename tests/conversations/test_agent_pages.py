@@ -147,6 +147,15 @@ def test_an_agent_takes_pauses_resumes_and_closes_and_the_trail_says_who(embedde
     assert header()["mode"] == Mode.BOT
 
 
+@pytest.mark.parametrize("owner", [None, "whatsapp_app"])
+def test_a_conversation_is_taken_from_the_bot_and_from_the_phone_too(owner: str | None, embedded_store: DocumentStore):
+    conversation(Mode.HUMAN if owner else Mode.BOT, owner, session_id="ana-session" if owner else None)
+    client = signed_in(agent())
+    assert "Com você desde" in client.post(f"{BASE}take/", follow=True).content.decode()
+    html = client.get(f"{QUEUE}?mostrar=meus").content.decode()
+    assert html.count("Em atendimento") == 2  # the name of a view, and what stands in the row
+
+
 def test_who_comes_second_is_told_who_was_first(embedded_store: DocumentStore):
     conversation()
     first, second = signed_in(agent("ana", first_name="Ana", last_name="Lima")), signed_in(agent("rui"))

@@ -58,7 +58,7 @@ function watchReply(form) {
     if (answer === null) return note(form, OFFLINE);
     const page = parse(await answer.text());
     const fresh = page.querySelector(".reply");
-    if (!page.querySelector(".conversation")) return note(form, answer.redirected ? SIGNED_OUT : BROKEN);
+    if (!page.querySelector(".conversation")) return note(form, answer.url.includes("/login/") ? SIGNED_OUT : BROKEN);
     show(page);
     if (!fresh) return form.remove();
     form.replaceWith(fresh);
