@@ -176,7 +176,9 @@ def told_back(flow: Flow, taken: Mapping[str, str], text: str, asked: str | None
     said, shown = answers.plain(text), {}
     for field in flow.fields:
         value = taken.get(field.name, UNKNOWN)
-        if not field.free and value != UNKNOWN and (field.name != asked or answers.plain(value) not in said):
+        whole = not any(part.completes == field.name and part.lacks(value) for part in flow.fields)
+        plainly = field.name == asked and whole and answers.plain(value) in said
+        if not field.free and value != UNKNOWN and not plainly:
             shown[field.label] = value
     return shown
 
@@ -388,10 +390,11 @@ def _read_client_type(text: str) -> str | None:
         return found.value
     folded = answers.plain(text)
     if re.search(
-        r"\b(empresa|loja|firma|negocio|comercio|industria|ong|associacao|prefeitura|igreja|cooperativa)\b", folded
+        r"\b(empresa|juridica|loja|firma|negocio|comercio|industria|ong|associacao|prefeitura|igreja|cooperativa)\b",
+        folded,
     ):
         return COMPANY
-    return PERSON if re.search(r"\b(pessoal|mim|fisica|cpf|pf|eu)\b", folded) else None
+    return PERSON if re.search(r"\b(pessoal|mim|fisica|cpf|pf|eu|proprio)\b", folded) else None
 
 
 def _find_problem(text: str) -> answers.Found | None:
@@ -450,10 +453,10 @@ def _place(question: str, *, critical: bool = False) -> tuple[Field, ...]:
 _VEHICLES = {
     "Moto": r"moto\w*|motto|mto|scooter|biz|cg|uma honda|yamaha|ybr|factor|suzuki|shineray|titan|fan|bros|pop ?100|fazer|twister|cb ?\d{3}|nmax|pcx",
     "Bicicleta": r"bike\w*|bicicleta\w*|bici|bicleta|magrela",
-    "Carro": r"carro\w*|automovel|uno|gol|palio|celta|onix|hb20|corsa|fiesta|ka|sandero|kwid|mobi|civic|corolla|voyage|prisma|sedan",
+    "Carro": r"carro\w*|automovel|fusca|uno|gol|palio|celta|onix|hb20|corsa|fiesta|ka|sandero|kwid|mobi|civic|corolla|voyage|prisma|sedan",
     "Van ou utilitário": r"fiorino|kombi|van|utilitari\w+|caminhonete|camionete|caminhao|saveiro|strada|montana|furgao|doblo|kangoo",
 }
-_NO_VEHICLE = r"(?:(?:ainda|por enquanto) )?(?:nao (?:tenho|possuo)|nenhum\w*|sem)(?: (?:veiculo|nada|moto|carro|nenhum\w*|um|ainda|por enquanto|no momento))*(?: ainda)?"
+_NO_VEHICLE = r"(?:(?:ainda|por enquanto|estou|to) )?(?:nao (?:tenho|possuo)|nenhum\w*|sem)(?: (?:veiculo|nada|moto|carro|nenhum\w*|um|ainda|por enquanto|no momento))*(?: ainda)?"
 _CHANNELS = {
     "WhatsApp": r"whats\w*|wats\w*|wathsapp|zap\w*|wpp|wapp",
     "Instagram": r"insta\w*|direct|ig",
@@ -512,7 +515,9 @@ def _find_vehicle(text: str) -> answers.Found | None:
 def _read_channels(text: str) -> str | None:
     if channels := _listed(_mentioned(text, _CHANNELS)):
         return channels
-    return "Vários canais" if re.search(_EVERY_CHANNEL, answers.plain(text)) else answers.read_text(text)
+    if re.search(_EVERY_CHANNEL, answers.plain(text)):
+        return "Vários canais"
+    return None if re.match(r"nenhum|na[od]", answers.squeezed(text)) else answers.read_text(text)
 
 
 def _find_channels(text: str) -> answers.Found | None:

@@ -50,7 +50,7 @@ _KINDS: dict[str, tuple[str, bool]] = {
         r"\b(?P<short>jan|fev|mar|abr|mai|jun|jul|ago|set|out|nov|dez)(?:/(?P<y>\d{2,4}))?\b(?!\s\w)",
         False,
     ),
-    "month": (rf"\b(?P<month>{_MONTH}){_NEXT_YEAR}\b", False),
+    "month": (rf"\b(?P<month>{_MONTH})(?:/(?P<y>\d{{2,4}}))?{_NEXT_YEAR}\b", False),
     "in_time": (
         rf"\b(?P<n>{_SOME}|meio)\s{{1,3}}(?P<unit>horas?|dias?\suteis|dias?|semanas?|quinzenas?|mes(?:es)?|anos?)\b(?:\se\s(?P<half>meio))?",
         False,
@@ -88,7 +88,7 @@ _NO_HURRY = re.compile(
     r"|tranquilo|qualquer (?:data|dia|momento|prazo)|com calma|de boa|sem data)\b"
 )
 _URGENT = re.compile(
-    r"\b(?:(?:o )?mais (?:rapid\w+|breve|cedo) (?:possivel|que (?:der|puder)\w*|q der)|(?:o )?(?:quanto|qto|qnto) antes|urgente\w*|com (?:muita |certa |alguma |bastante )?urgencia|assim que (?:possivel|der)|(?:o )?\+ rapido possivel|quanto mais (?:rapido|cedo)(?: melhor)?|(?:pra|para|p) ontem|imediat\w+|asap|ja passou da hora)\b"
+    r"\b(?:(?:o )?mais (?:rapid\w+|breve|cedo) (?:possivel|que (?:der|puder)\w*|q der)|(?:o )?(?:quanto|qto|qnto) antes|urgente\w*|urgentissim\w+|com (?:muita |certa |alguma |bastante )?urgencia|assim que (?:possivel|der)|(?:o )?\+ rapido possivel|quanto mais (?:rapido|cedo)(?: melhor)?|(?:pra|para|p) ontem|imediat\w+|asap|ja passou da hora)\b"
 )
 _AT_ONCE = re.compile(r"\b(?:ja|agora|logo|daqui a pouco|rapid\w+|depressa|correndo|agora mesmo|o antes possivel)\b")
 _PAST = re.compile(
@@ -264,7 +264,10 @@ def _mean_day(match: re.Match[str], lead: str, today: date) -> str:
 
 def _mean_month(match: re.Match[str], lead: str, today: date) -> str:
     month = _MONTHS.index(match["month"]) + 1
-    year = _year_of(match["year"], today) or today.year + (month < today.month)
+    said = int(match["y"] or 0)
+    year = _year_of(match["year"], today) or (
+        said + 2000 * (said < 100) if said else today.year + (month < today.month)
+    )
     return _part(lead, year, month, today)
 
 

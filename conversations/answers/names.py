@@ -9,7 +9,7 @@ from .yes_no import is_refusal
 NAME_WORDS_MAX = 8
 _LOWER = {"de", "da", "do", "dos", "das", "e"}
 _LEAD = re.compile(
-    r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|pode me chamar d[eo]|(?:o )?meu nome(?: completo)?|meu nome e|sou|(?:aqui )?quem fala|aqui"
+    r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|eu sou|pode (?:me )?chamar d[eo]|(?:o )?(?:meu|nosso) nome(?: completo)?|meu nome e|sou|(?:aqui )?quem fala|aqui"
     r"|o nome(?: dela| completo)?|nome(?: da (?:empresa|loja)| completo| fantasia)?|(?:a |minha |nossa )?(?:empresa|loja|mercado|padaria|pizzaria|farmacia)(?= se chama| chama| e |:)|chama-se|se chama|chama|chamo"
     r"|e chamad[oa]|a|o|da|do)(?:\s*[:,-]\s*|\s+))+"
 )
@@ -17,7 +17,7 @@ _LEAD = re.compile(
 _SENTENCE = (
     r"\b(?:quer\w*|precis\w*|tenho|temos|trabalh\w+|faz\w*|faco|gostaria|falei|disse|pag\w+|cust\w+|pre[cç]o|valor|dizer|informar|nome"
     r"|entregas?|ainda|nao|porque|por que|para que|pra que|vou|posso|pode|moto|sistema|site|chamo|meu|minha|voces|vcs|anos|tudo|bem"
-    r"|obrigad[oa]|sera|serve|isso|nada|algum\w*|ajud\w+|humano|atendente|falar|cadastr\w+|ja|favor|motoboy\w*|motoqueir\w+|entregador\w*|agora|depois|amanha|hoje)\b"
+    r"|obrigad[oa]|sera|serve|isso|nada|algum\w*|ajud\w+|humano|atendente|falar|cadastr\w+|ja|favor|com|sem|por|para|pra|no|na|em|to|ta|estou|esta|que|se|eu|me|so|mais|muito|fala|serio|quem|aqui|motoboy\w*|motoqueir\w+|entregador\w*|agora|depois|amanha|hoje)\b"
 )
 _SENTENCE_OF_COMPANY = (
     r"\b(?:quer[oe]\w*|precis\w*|tenho|temos|faco|gostaria|falei|disse|pagam|custa|dizer|informar|ainda|nao|porque|por que|para que"

@@ -76,7 +76,7 @@ _KIN = re.compile(rf"{_KINSHIP}|\beu e (?:ela|ele|voce)\b")
 _COMPANION = re.compile(rf"(?:\be|,|\bmais|\+)\s{{1,3}}(?:a\s|o\s)?{_KINSHIP}|\beu e (?:ela|ele|voce)\b")
 _WITH_ME = re.compile(r"(?<!so )(?<!somente )(?<!apenas )\beu\s{0,3}(?:,|\+|e\b|mais\b)|(?:\be|\+|\bmais)\s{1,3}eu\b")
 _ALONE = re.compile(
-    r"\b(?:so|apenas|somente|sou) (?:so )?(?:eu|mim)\b(?: mesm[oa])?|\beu mesm[oa]\b|\b(?:eu )?sozinh[oa]\b|^\W*eu\W*$"
+    r"\b(?:so|apenas|somente|sou) (?:so )?(?:pra |para )?(?:eu|mim)\b(?: mesm[oa])?|\beu mesm[oa]\b|\b(?:eu )?sozinh[oa]\b|^\W*eu\W*$"
 )
 _AT_LEAST = (
     r"(?:mais de|acima de|no minimo|pelo menos|minimo de|a partir de|passa de|mais que|\+ de|(?<!\w\s)(?<!\w)\+)"

@@ -92,12 +92,12 @@ _CONTACTS = (
     r"|(?<!\d)(?:\+?55\s?)?\(?\d{2}\)?[\s.-]?(?:9\s?)?\d{4}[\s.-]?\d{4}(?!\d)"  # telephone with its area
     r"|(?<!\d)9\d{4}-?\d{4}(?!\d)|(?<!\d)\d{4}-(?!\d{2}00(?!\d))\d{4}(?!\d)"
     r"|(?<!\d)\d{10,}|\b(?:cep|cnpj|cpf|rg|nota|placa|telefone|tel|fone|ramal|pix)\b[\s:.ºo]{0,4}\d[\d./-]{0,20}"
-    r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao)\s[^\d\n]{0,40}\d{1,6}"
+    r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao|sala|apto|bloco|andar|orcamento|valor|preco)\s[^\d\n]{0,40}\d{1,6}(?:\s?(?:mil|k)\b)?"
 )
 _DATES_AND_TIMES = (
     r"(?<!\d)\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})(?!\d)|(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)"  # 15/03/2027
     r"|(?<![\d/])\d{1,2}/(?:0?[1-9]|1[0-2])(?![\d/])|(?<![\d/])\d{1,2}/\d{4}(?!\d)|\bdia\s{1,3}\d{1,2}\b"  # 15/03
-    r"|(?<!\d)\d{1,2}(?::\d{2}|h\d{2}|\s?hs?\b|\s?hrs?\b)|\b(?:as|das)\s{1,3}\d{1,2}\b"  # 10:30, 10h
+    r"|(?<!\d)\d{1,2}(?::\d{2}|h\d{2}|\s?hs?\b|\s?hrs?\b)|\b(?:as|das)\s{1,3}\d{1,2}(?::\d{2})?\b"  # 10:30, 10h
     r"|\b(?:desde|em|de|ano(?: de)?)\s{1,3}(?:19[5-9]|20[0-4])\d\b(?!\s(?:a|ate|pessoas|usuarios)\b)"
     r"|(?<!\d)\d{1,3}(?:[ºª°]|[oa]\b)|(?<!\d)1[ao]?\sde\s(?:jan|fev|mar|abr|mai|jun|jul|ago|set|out|nov|dez)\w*|(?<!\d)\d{1,3}(?:[.,]\d{1,2})?\s?%|(?<!\d)\d{1,3}x\b"
     r"|(?<!\d)\d{1,6}\s?(?:por cento|km|metros|m2?)\b"

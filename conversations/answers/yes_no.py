@@ -9,20 +9,20 @@ REFUSAL_WORDS_MAX = 12
 _NOT = r"(?:na+o+|n|nn|nop|num)"
 _YES = (
     r"(?:s+i+m+|ss+|s|claro(?: que sim)?|(?:eu )?quero(?: sim)?|pode(?: ser| sim| continuar| mandar| seguir)?|bora|vamo\w*(?: la)?|isso"
-    r"(?: mesmo| ai)?|exat\w+|com certeza|certeza|(?:com )?ctz|acho que sim|uai,? sim|dale|o+k+a?y?|blz|beleza|aham|a-?ha|u?hum+|uhu+m|yes|yep|por favor|continu\w+|positivo"
+    r"(?: mesmo| ai)?|exat\w+|com (?:toda )?certeza|certeza|vai(?: la)?|(?:com )?ctz|acho que sim|uai,? sim|dale|o+k+a?y?|blz|beleza|aham|a-?ha|u?hum+|uhu+m|yes|yep|por favor|continu\w+|positivo"
     r"|certo|certinho|perfeito|show|manda(?: ver)?|fechado|fechou|combinado|ta(?: bom| bem| certo| otimo)?|tudo bem|de acordo|concordo"
     r"|sem problema\w*|afirmativo|demorou|partiu|opa|correto|segue|eh|e sim|gostaria|aceito|topo|top|otimo|ta otimo|excelente|maravilha|podemos|pode seguir|e isso(?: ai| mesmo)?)"
 )
 _NO = (
     rf"(?:{_NOT}|nops|nope|nah|nem|agora {_NOT}|depois|mais tarde|deixa(?: pra la| pra depois| quieto)?|dispenso|negativo"
-    rf"|outra hora|outro dia|(?:era )?so isso|obrigad[oa],? {_NOT}|jamais|nunca|por enquanto {_NOT}|ainda {_NOT}|hoje {_NOT}|hj {_NOT}|agr {_NOT}|claro que {_NOT}|quero {_NOT}|preciso {_NOT}|precisa {_NOT}"
+    rf"|outra hora|outro dia|(?:era )?so isso|obrigad[oa],? {_NOT}|jamais|nunca|nada(?: nao)?|por enquanto {_NOT}|ainda {_NOT}|hoje {_NOT}|hj {_NOT}|agr {_NOT}|claro que {_NOT}|quero {_NOT}|preciso {_NOT}|precisa {_NOT}"
     rf"|isso {_NOT}|acho que {_NOT}|melhor {_NOT}|de jeito nenhum|no)"
 )
 _YES_SIGNS, _NO_SIGNS = "👍👌✅✔🆗🤝💯", "👎❌🚫🙅✖"
 # After a "não" these say that something does not work, is missing: a sentence of its own, no mere no.
 _AFTER_NO = r"(?:funcion\w+|consig\w+|tenho|sei|entend\w+|ach\w+|chego\w*|receb\w+|da certo|temos)"
 _REFUSAL = (
-    rf"(?<!\w)(?:prefiro (?:{_NOT}|nem)|(?:tenho que|preciso|teria que) (?:ver|verificar|confirmar|perguntar|pensar|conferir|analisar)|{_NOT} tenho como|a gente {_NOT} sabe|vamos (?:ver|definir|pensar|decidir)|{_NOT} (?:quero|gostaria de|vou|posso|podemos|consigo|vem) (?:dizer|informar|falar|passar|revelar"
+    rf"(?<!\w)(?:prefiro (?:{_NOT}|nem)|(?:tenho que|preciso|teria que) (?:ver|verificar|confirmar|perguntar|pensar|conferir|analisar)|{_NOT} tenho como|a gente {_NOT} sabe|vamos (?:ver|definir|pensar|decidir)|vou falar com|a gente (?:ve|decide|define) (?:isso )?depois|sem comentarios|{_NOT} (?:quero|gostaria de|vou|posso|podemos|consigo|vem) (?:dizer|informar|falar|passar|revelar"
     rf"|responder|contar|abrir|ao caso|te dizer)|{_NOT} sei|sei nao|sei la|sem ideia|nem ideia|nem imagino|nem sei|sem nocao"
     rf"|{_NOT} (?:tenho|faco|fazemos|temos) (?:a menor |nenhuma |muita )?(?:ideia|nocao)"
     rf"|{_NOT} (?:tenho|temos) (?:um |nenhum |esse )?(?:orcamento|valor|certeza|dado|numero)"
