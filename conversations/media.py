@@ -160,7 +160,8 @@ def _is_text(head: bytes) -> bool:
 
 
 _is_zip = _starts(b"PK\x03\x04", b"PK\x05\x06")
-_is_ole = _starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # Office before 2007
+# Office before 2007, and what phones and old programs also save under these names.
+_is_office = _starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"{\\rtf")
 
 
 @dataclass(frozen=True)
@@ -197,9 +198,9 @@ _DOCUMENTS = {
     "text/csv": FileType("csv", _is_text),
     "application/rtf": FileType("rtf", _starts(b"{\\rtf")),
     "text/rtf": FileType("rtf", _starts(b"{\\rtf")),
-    "application/msword": FileType("doc", _is_ole),
-    "application/vnd.ms-excel": FileType("xls", _is_ole),
-    "application/vnd.ms-powerpoint": FileType("ppt", _is_ole),
+    "application/msword": FileType("doc", _is_office),
+    "application/vnd.ms-excel": FileType("xls", _is_office),
+    "application/vnd.ms-powerpoint": FileType("ppt", _is_office),
     f"{_OPEN_XML}.wordprocessingml.document": FileType("docx", _is_zip),
     f"{_OPEN_XML}.spreadsheetml.sheet": FileType("xlsx", _is_zip),
     f"{_OPEN_XML}.presentationml.presentation": FileType("pptx", _is_zip),

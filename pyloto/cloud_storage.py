@@ -19,7 +19,7 @@ RETRY = DEFAULT_RETRY.with_timeout(15.0)  # the library's own: 120 s, longer tha
 
 
 def save_once(storage: Storage, name: str, content: bytes) -> bool:
-    with _translated(name):
+    with translated(name):
         blob = _blob(storage, name)
         try:
             blob.upload_from_string(
@@ -41,25 +41,25 @@ def save_once(storage: Storage, name: str, content: bytes) -> bool:
 
 
 def read(storage: Storage, name: str) -> bytes:
-    with _translated(name):
+    with translated(name):
         content: bytes = _blob(storage, name).download_as_bytes(timeout=TIMEOUT_SECONDS, retry=RETRY)
         return content
 
 
 def read_lines(storage: Storage, name: str) -> Iterator[bytes]:
-    with _translated(name), _blob(storage, name).open("rb", timeout=TIMEOUT_SECONDS, retry=RETRY) as file:
+    with translated(name), _blob(storage, name).open("rb", timeout=TIMEOUT_SECONDS, retry=RETRY) as file:
         yield from file
 
 
 def list_names(storage: Storage, directory: str) -> list[str]:
-    with _translated(directory):
+    with translated(directory):
         prefix = _blob(storage, directory).name + "/"
         found = _blob(storage, directory).bucket.list_blobs(prefix=prefix, timeout=TIMEOUT_SECONDS, retry=RETRY)
         return [blob.name.removeprefix(prefix) for blob in found]
 
 
 def written_at(storage: Storage, name: str) -> datetime:
-    with _translated(name):
+    with translated(name):
         blob = _blob(storage, name)
         blob.reload(timeout=TIMEOUT_SECONDS, retry=RETRY)
         created: datetime = blob.time_created
@@ -73,7 +73,7 @@ def _blob(storage: Storage, name: str) -> Any:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Iterator[None]:
     try:
         yield
     except NotFound as exc:

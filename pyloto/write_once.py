@@ -7,7 +7,7 @@ Pyloto knows can: a file system by a hard link, Cloud Storage by a precondition 
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from .errors import StorageUnavailable
 
-__all__ = ["StorageUnavailable", "list_names", "read", "read_lines", "save_once", "written_at"]
+__all__ = ["StorageUnavailable", "list_names", "read", "read_lines", "save_once", "translated", "written_at"]
 
 
 def save_once(storage: Storage, name: str, content: bytes) -> bool:
@@ -77,6 +77,15 @@ def written_at(storage: Storage, name: str) -> datetime:
         return cloud_storage.written_at(storage, name)
     with _translated(name):
         return datetime.fromtimestamp(int(Path(storage.path(name)).stat().st_mtime), UTC)
+
+
+def translated(storage: Storage, name: str) -> AbstractContextManager[None]:
+    """Whatever the storage raises in the block is a `FileNotFoundError`, or a `StorageUnavailable`."""
+    if not isinstance(storage, FileSystemStorage):
+        from . import cloud_storage
+
+        return cloud_storage.translated(name)
+    return _translated(name)
 
 
 def _link(path: Path, content: bytes) -> bool:

@@ -4,20 +4,20 @@ from contextlib import suppress
 
 from conversations.services.media import media_folder
 from conversations.stores import MEDIA_FILES
-from pyloto.privacy.encrypted_files import list_folder, storage_of
+from pyloto.errors import StorageUnavailable
+from pyloto.privacy.encrypted_files import delete_file, files_in
 
 
 def files_of(user_key: str) -> list[str]:
-    """The files of one customer, also those that no message names (any more)."""
-    folder = media_folder(user_key)
-    return [f"{folder}/{name}" for name in list_folder(storage_of(MEDIA_FILES), folder)[1]]
+    """The files of one customer, also those that no message names (any more). Raises `StorageUnavailable`."""
+    return files_in(MEDIA_FILES, user_key)
 
 
 def delete_folder(user_key: str) -> int:
-    """Delete all of a customer's files; return how many."""
-    storage, files = storage_of(MEDIA_FILES), files_of(user_key)
+    """Delete all of a customer's files; return how many. Raises `StorageUnavailable`."""
+    files = files_of(user_key)
     for file in files:
-        storage.delete(file)
-    with suppress(OSError):  # something came in meanwhile: it is found when all is looked for once more
-        storage.delete(media_folder(user_key))
+        delete_file(MEDIA_FILES, file)
+    with suppress(StorageUnavailable):  # something came in meanwhile: it is found when all is looked for once more
+        delete_file(MEDIA_FILES, media_folder(user_key))
     return len(files)

@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.core.files.storage import storages
 from redis.exceptions import RedisError
 
 from conversations import media as rules
@@ -35,10 +34,10 @@ from conversations.whatsapp.media import (
     MediaTooLarge,
 )
 from pyloto.documents import DELETE_FIELD, NotFound, PreconditionFailed, Update, get_store
-from pyloto.errors import PermanentError, TransientError
+from pyloto.errors import PermanentError, StorageUnavailable, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import bind_correlation_id
-from pyloto.privacy.encrypted_files import read_stream, save_stream
+from pyloto.privacy.encrypted_files import delete_file, read_stream, save_stream
 from pyloto.privacy.fields import DecryptionFailed
 from pyloto.redis_client import get_redis
 
@@ -93,7 +92,7 @@ def open_media(*, user_key: str, message_key: str) -> Media:
     chunks = read_stream(MEDIA_FILES, message.media["file"], path=message.path)
     try:
         first = next(chunks)
-    except (FileNotFoundError, DecryptionFailed) as exc:
+    except (FileNotFoundError, DecryptionFailed, StorageUnavailable) as exc:
         alert("media_unreadable", message_key=message_key, error=type(exc).__name__)
         raise MediaMissing("the file cannot be read") from exc
     content_type = str(message.media.get("content_type", ""))
@@ -352,7 +351,7 @@ def media_folder(user_key: str) -> str:
 
 def _delete(file: str) -> None:
     if file:
-        storages[MEDIA_FILES.storage].delete(file)
+        delete_file(MEDIA_FILES, file)
 
 
 # --- for who moves and removes messages -------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from django.core.files.storage import Storage, storages
 from django.utils import timezone
 
 from pyloto.documents import NotFound, PreconditionFailed, Snapshot, get_store
+from pyloto.write_once import translated
 
 from .fields import decrypt, encrypt
 from .registry import EncryptedField, value_at
@@ -32,20 +33,38 @@ def save_stream(entry: EncryptedField, name: str, content: Iterable[bytes], *, p
     """Encrypt the content into a file of the entry's storage; return its name.
 
     It is all there before anything is stored, so that who is killed, or refuses the content in its middle by an exception
-    of the iterable, leaves nothing. What lies on this machine's disk meanwhile is encrypted and has no name.
+    of the iterable, leaves nothing. What lies on this machine's disk meanwhile is encrypted and has no name. Raises
+    `StorageUnavailable`, as all that follows here does.
     """
     with tempfile.TemporaryFile() as draft:
         encrypt_stream(content, draft, path=path, field=entry.field)
         draft.seek(0)
-        stored = storage_of(entry).save(name, File(draft))
-    _bring_to_disk(storage_of(entry), stored)
-    return stored
+        storage = storage_of(entry)
+        with translated(storage, name):
+            stored = storage.save(name, File(draft))
+            _bring_to_disk(storage, stored)
+    return str(stored)
 
 
 def read_stream(entry: EncryptedField, name: str, *, path: str) -> Iterator[bytes]:
     """The content, piece by piece. Raises `FileNotFoundError`, and `DecryptionFailed` at the latest at the end."""
-    with storage_of(entry).open(name) as file:
+    storage = storage_of(entry)
+    with translated(storage, name), storage.open(name) as file:
         yield from decrypt_stream(file, path=path, field=entry.field)
+
+
+def delete_file(entry: EncryptedField, name: str) -> None:
+    """One that is missing already, or an empty folder of a directory, is no error."""
+    storage = storage_of(entry)
+    with translated(storage, name):
+        storage.delete(name)
+
+
+def files_in(entry: EncryptedField, above: str) -> list[str]:
+    """The files that lie in the folder of one document of the parent collection."""
+    storage, folder = storage_of(entry), f"{entry.folder}/{above}"
+    with translated(storage, folder):
+        return [f"{folder}/{name}" for name in list_folder(storage, folder)[1]]
 
 
 def read_envelope(entry: EncryptedField, snapshot: Snapshot, *, length: int = -1) -> str:
@@ -110,7 +129,8 @@ def _remove_left_over(entry: EncryptedField, storage: Storage, folder: str, coll
 
 def _is_old(storage: Storage, stored: str) -> bool:
     try:
-        return storage.get_modified_time(stored) <= timezone.now() - LEFTOVER_AFTER
+        with translated(storage, stored):
+            return bool(storage.get_modified_time(stored) <= timezone.now() - LEFTOVER_AFTER)
     except FileNotFoundError:  # another run was faster
         return False
 

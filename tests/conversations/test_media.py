@@ -461,3 +461,20 @@ def test_logs_and_tasks_tell_nothing_of_anybody(
     assert "media_stored" in told
     assert find_canaries(told) == []
     assert fake.access_token not in told
+
+
+# --- a storage that is away -------------------------------------------------------------------------------------------
+def test_a_storage_that_is_away_is_waited_for(embedded_store: DocumentStore, settings: Any, tmp_path: Path) -> None:
+    library, real = Library(), settings.STORAGES
+    message = send(library.add(PNG))
+    (tmp_path / "full").write_text("no directory")
+    backend = real["media"] | {"OPTIONS": {"location": tmp_path / "full"}}
+    settings.STORAGES = real | {"media": backend}
+    assert fetch(message, library) is MediaStatus.PENDING
+    settings.STORAGES = real
+    assert fetch(message, library, later(message)) is MediaStatus.STORED
+    settings.STORAGES = real | {"media": backend}
+    with pytest.raises(MediaMissing):
+        opened(message)
+    settings.STORAGES = real
+    assert opened(message) == PNG

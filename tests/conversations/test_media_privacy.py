@@ -9,16 +9,19 @@ import time_machine
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.utils import timezone
+from google.api_core.exceptions import ServiceUnavailable
 
 from conversations.media import MediaReason, MediaStatus
 from conversations.models import Message, MessageState
 from conversations.services import media
 from conversations.services.merging import merge, undo
+from profiles import tasks
 from profiles.models import Erasure, UserProfile
 from profiles.services import erasure
 from profiles.services.access import access_report
 from profiles.services.retention import apply_retention, hold
 from pyloto.documents import DocumentStore
+from pyloto.errors import StorageUnavailable
 from pyloto.privacy import encrypted_files
 from pyloto.privacy.rotation import rotate_keys
 from tests.lab.gcs import Gcs
@@ -303,3 +306,20 @@ def test_a_message_in_a_group_keeps_what_was_told_of_its_file(embedded_store: Do
     told = {"type": "image", "image": reference("1284750912800001", PNG, "image/png"), "group_id": "g1"}
     assert post(envelope(text_message("wamid.g", "") | told)).status_code == 200
     assert newest().media == told["image"]
+
+
+def test_a_bucket_that_is_away_postpones_an_erasure(
+    embedded_store: DocumentStore, gcs: Gcs, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = stored(Library())
+    bucket = {"BACKEND": "storages.backends.gcloud.GoogleCloudStorage", "OPTIONS": gcs.options()}
+    settings.STORAGES = settings.STORAGES | {"media": bucket}
+    with monkeypatch.context() as patched:
+        patched.setattr(storage(), "listdir", _unavailable)
+        with pytest.raises(StorageUnavailable):
+            erase(key_of(message))
+        assert tasks.continue_erasure(key_of(message)) == "Postponed"
+
+
+def _unavailable(name: str) -> Any:
+    raise ServiceUnavailable("503")

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from audit.chain import verify
 from conversations.privacy import erasure as conversations_privacy
-from conversations.privacy import media, quarantine
+from conversations.privacy import quarantine
 from conversations.services import ingest
 from conversations.services.merging import merge
 from conversations.services.turns import process
@@ -279,7 +279,7 @@ def burning(fuse: Fuse, patch: Any, work: Callable[[], Any]) -> bool:
         patched.setattr(conversations_privacy, "get_redis", lambda: Mortal(redis_client(), fuse, ("delete",)))
         patched.setattr(erasure.write_once, "save_once", save)
         patched.setattr(quarantine, "default_storage", Mortal(storage, fuse, ("delete",)))
-        patched.setattr(media, "storage_of", lambda entry: Mortal(storages[entry.storage], fuse, ("delete",)))
+        patched.setattr(encrypted_files, "storage_of", lambda entry: Mortal(storages[entry.storage], fuse, ("delete",)))
         try:
             work()
         except WorkerDied:

@@ -264,6 +264,22 @@ def test_a_certificate_of_somebody_else_gets_no_token(secure: Secure, client: Me
     assert secure.seen == []
 
 
+def test_a_certificate_that_nobody_vouches_for_gets_no_token(
+    secure: Secure, client: MediaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_test_port = media._pool
+
+    def by_default(origin: Any, address: str) -> Any:
+        made = to_test_port(origin, address)
+        made.ca_certs = None
+        return made
+
+    monkeypatch.setattr(media, "_pool", by_default)
+    with pytest.raises(MediaUnreachable):
+        read(client, f"https://{HOST}/x")
+    assert secure.seen == []
+
+
 def test_a_proxy_of_the_environment_is_not_used(
     fake: FakeMeta, client: MediaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
