@@ -241,6 +241,7 @@ class Quarantined(DocumentModel):
     file = models.CharField("arquivo (cifrado)", max_length=100, default="")  # its name, where body is empty
     size_bytes = models.IntegerField("tamanho em bytes")
     reason = models.CharField("motivo", max_length=200)
+    phone_number_id = models.CharField("número da empresa", max_length=64, default="")
     correlation_id = models.CharField("correlação", max_length=64, default="")
     received_at = models.DateTimeField("recebido em")
 

@@ -148,7 +148,13 @@ def store_items(
         writes[update.path] = update
     for item in items:
         if isinstance(item, Unreadable):
-            create = _quarantined(item.raw, item.reason, received_at=received_at, correlation_id=correlation_id)
+            create = _quarantined(
+                item.raw,
+                item.reason,
+                phone_number_id=item.phone_number_id,
+                received_at=received_at,
+                correlation_id=correlation_id,
+            )
             writes[create.path] = create
             receipt.unreadable += 1
     failpoint("ingest.before_commit", *messages)
@@ -308,9 +314,15 @@ def _quarantine_body(body: bytes, reason: str, *, received_at: datetime, correla
     return Receipt(items=1, unreadable=1, by_type=Counter({"unreadable": 1}))
 
 
-def _quarantined(raw: str, reason: str, *, received_at: datetime, correlation_id: str) -> Create:
+def quarantine_id_of(raw: str) -> str:
+    return digest("quarantine", raw)
+
+
+def _quarantined(
+    raw: str, reason: str, *, received_at: datetime, correlation_id: str, phone_number_id: str = ""
+) -> Create:
     """The write that keeps what could not be understood, encrypted; what is too large for a document goes to storage."""
-    quarantine_id = digest("quarantine", raw)
+    quarantine_id = quarantine_id_of(raw)
     path = quarantine.path(quarantine_id)
     body = encrypt(raw, path=path, field="body")
     file = ""
@@ -326,6 +338,7 @@ def _quarantined(raw: str, reason: str, *, received_at: datetime, correlation_id
             file=file,
             size_bytes=len(raw.encode("utf-8", "surrogateescape")),
             reason=reason,
+            phone_number_id=phone_number_id,
             correlation_id=correlation_id,
             received_at=received_at,
         )

@@ -23,6 +23,8 @@ LIST_MAX = 5000  # Meta puts at most 1,000 updates into a delivery; 3 MB hold a 
 RAW_MAX_BYTES = 500_000  # of a type's own JSON: encrypted it must fit into a document; a longer item is quarantined
 ID_MAX = 1024  # characters; Meta's have about 60
 USER_ID_MAX = 256  # characters; Meta: up to 128 behind the country
+OBJECT = "whatsapp_business_account"
+BAD = "bad_"  # in front of the reason, where an item of a kind cannot be read
 ITEMS = ("messages", "statuses", "message_echoes", "errors")  # the lists of a value that are understood
 CHANGES = ("user_changed_number", "user_changed_user_id", "customer_changed_number")  # types of `system` messages
 REFERRAL = ("source_id", "source_type", "source_url", "ctwa_clid", "headline", "body")  # which advertisement it was
@@ -76,10 +78,11 @@ class ProviderError:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An item that cannot be understood; `raw` is its JSON, to be quarantined."""
+    """An item that cannot be understood; `raw` is its JSON, to be quarantined. `envelope_of` puts it together again."""
 
     reason: str
     raw: str = field(repr=False)
+    phone_number_id: str = ""  # of ours, where the item alone does not tell
 
 
 InboundItem = InboundMessage | StatusUpdate | ProviderError | Unreadable
@@ -110,7 +113,7 @@ def split_delivery(body: Any, *, our_numbers: Sequence[str]) -> Iterator[Inbound
     `body` is the decoded envelope: {"object", "entry": [{"changes": [{"field", "value"}]}]}. Items that cannot be read,
     and whatever is not ours, are yielded as `Unreadable` with a reason; nothing is skipped.
     """
-    if not isinstance(body, Mapping) or body.get("object") != "whatsapp_business_account":
+    if not isinstance(body, Mapping) or body.get("object") != OBJECT:
         yield _unreadable("unknown_object", body)
         return
     if not isinstance(body.get("entry"), list):
@@ -130,6 +133,22 @@ def split_delivery(body: Any, *, our_numbers: Sequence[str]) -> Iterator[Inbound
                 yield from _split_value(value, our_numbers)
             else:
                 yield _unreadable("no_value", change)
+
+
+def envelope_of(part: Any, reason: str, phone_number_id: str) -> Any:
+    """The delivery that holds this part of one, which was `Unreadable` for that reason.
+
+    Of an item only its kind and our number are known; without contacts its sender has no name.
+    """
+    if reason.startswith(BAD):
+        kind = next((kind for kind in ITEMS if reason.startswith(f"{BAD}{kind}_")), "messages")
+        part = {"metadata": {"phone_number_id": phone_number_id}, kind: [part]}
+    elif reason in ("unknown_object", "no_entry", "too_many_entries"):
+        return part
+    elif reason in ("no_changes", "too_many_changes"):
+        return {"object": OBJECT, "entry": [part]}
+    change = part if reason == "no_value" else {"value": part}
+    return {"object": OBJECT, "entry": [{"changes": [change]}]}
 
 
 def _split_value(value: Mapping[str, Any], our_numbers: Sequence[str]) -> Iterator[InboundItem]:
@@ -168,7 +187,7 @@ def _read(kind: str, item: Any, number: str, contacts: Mapping[str, Sender]) -> 
             case _:
                 return _provider_error(item)
     except (ValueError, TypeError, OverflowError) as exc:  # pydantic's ValidationError is a ValueError
-        return _unreadable(f"bad_{kind}_{type(exc).__name__}", item)
+        return replace(_unreadable(f"{BAD}{kind}_{type(exc).__name__}", item), phone_number_id=number)
 
 
 def _message(item: Any, number: str, contacts: Mapping[str, Sender]) -> InboundMessage:
