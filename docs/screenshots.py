@@ -5,7 +5,6 @@ as one more, and photographs the simulator, that conversation in the admin, the 
 headless Chromium.
 """
 
-import os
 import secrets
 import shutil
 import sys
@@ -16,7 +15,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pyloto.stack import Stack
-from tests.smoke import Phones, set_environment, start_installation, start_stores, wait_until
+from tests.lab.installation import set_environment, start_stores
+from tests.lab.phones import Phones, wait_until
+from tests.smoke import SETTINGS, start_installation
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 1360, 860
@@ -43,8 +44,7 @@ def main() -> int:
         return 1
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pyloto-pictures-") as folder:
-        set_environment(Path(folder), "embedded")
-        os.environ["TURN_QUIET_SECONDS"] = "0.5"
+        set_environment(Path(folder), backend="embedded", settings={**SETTINGS, "TURN_QUIET_SECONDS": "0.5"})
         with start_stores(Path(folder), "embedded") as runner:
             installation = start_installation(runner)
             password = prepare_admin()
@@ -74,7 +74,7 @@ def talk(phones: Phones) -> str:
     customer_id = str(phones.post("customers", name=NAME, phone=True)["customer_id"])
     phones.write(customer_id, OPENING)
     for said in range(1, len(ANSWERS) + 2):
-        wait_until(lambda count=said: len(replies(phones, customer_id)) >= count)
+        wait_until(lambda count=said: len(replies(phones, customer_id)) >= count, "the bot did not answer")
         last = replies(phones, customer_id)[-1]
         asked = next((f.name for f in FLOWS["CUSTOM_SOFTWARE"].fields if f.question in last["text"]), None)
         if asked is None:
