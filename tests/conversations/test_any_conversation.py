@@ -1,18 +1,31 @@
 """Whatever customers write: one reply, within Meta's limits, and one outcome for each session."""
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import time_machine
+from django.core.cache import cache
 from django.test import override_settings
-from hypothesis import given, settings
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations import replies
 from conversations.flows import FLOWS, Flow
 from conversations.intents import Intent
 from conversations.replies import Reply
+from conversations.services.release import NotWithHuman, release_to_bot
+from conversations.services.sessions import SessionManager
 from conversations.whatsapp.messages import Buttons, ListMessage, Text
+from pyloto.documents import use_store
+from pyloto.documents.models import Document
+from tests.conversations import invariants
+from tests.conversations.customer import Customer
+from tests.conversations.outside import Outside
 from tests.conversations.talk import Talk
+from tests.lab.faulty_store import FaultyStore
 
 LINES = [
     "oi", "quero um app", "quero um sistema e também entregas pra minha loja", "preciso de um motoboy agora", "chatbot",
@@ -90,10 +103,59 @@ def test_any_conversation_gets_replies_and_each_session_one_outcome(steps: list[
                 assert (session.expires_at is None) == (session.status == "CLOSED")
                 assert sum(entry["status"] == "ACTIVE" for entry in session.intents) <= 1
                 assert len(session.intents) <= 3
+                assert not {noted["intent"] for noted in session.noted} & {e["intent"] for e in session.intents}
             assert sum(session.status == "ACTIVE" for session in talk.sessions.values()) <= 1
     assert {handoff.pk for handoff in talk.handoffs} == {
         session.pk for session in talk.sessions.values() if session.outcome == "HANDOFF_HUMAN"
     }
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(STEP, min_size=4, max_size=12))
+def test_any_conversation_in_the_store_leaves_each_session_one_outcome(
+    embedded_store: Any, valkey: Any, steps: list[tuple[str, str]]
+) -> None:
+    Document.objects.using("documents").all().delete()
+    valkey.flushall()
+    cache.clear()
+    store = FaultyStore(embedded_store)
+    with use_store(store), time_machine.travel(datetime(2026, 11, 23, 15, tzinfo=UTC), tick=False) as clock:
+        customer = Customer(store, Outside())
+        customer.writes("oi").is_served()
+        for kind, value in steps:
+            clock.shift(20)
+            act(customer, clock, kind, value)
+            customer.is_served()
+        clock.shift(timedelta(hours=3))
+        SessionManager().check_timeouts(now=timezone.now())
+        customer.is_served()
+        invariants.check(customer)
+        assert {session.status for session in customer.sessions} == {"CLOSED"}
+        assert {handoff.pk for handoff in customer.handoffs} == {
+            session.pk for session in customer.sessions if session.outcome == "HANDOFF_HUMAN"
+        }
+
+
+def act(customer: Customer, clock: Any, kind: str, value: str) -> None:
+    match kind:
+        case "wait":
+            clock.shift(timedelta(minutes=int(value)))
+            SessionManager().check_timeouts(now=timezone.now())
+        case "release":
+            with suppress(NotWithHuman):
+                release_to_bot(user_key=customer.user_key, agent="user:7", now=timezone.now())
+        case "tap":
+            customer.taps(value, "Empresa")
+        case "both":
+            tap, other = value.split("|")
+            customer.taps(tap, "Empresa").writes(other or "…")
+        case "answer":
+            asked = customer.session.asked.get("field", "") if customer.sessions else ""
+            customer.writes(ANSWERS.get(asked, "organizar os pedidos da loja"))
+        case "send":
+            customer.sends({"type": value, value: {"id": "1", "mime_type": "image/png"}})
+        case _:
+            customer.writes(value or "…")
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
