@@ -65,7 +65,7 @@ def erase(user_key: str, *, scan: bool = True) -> None:
 
 
 # --- erasure ----------------------------------------------------------------------------------------------------------
-def test_erasure_takes_the_files_of_the_person_and_of_nobody_else(store: DocumentStore) -> None:
+def test_erasure_takes_the_files_of_the_person_and_of_nobody_else(embedded_store: DocumentStore) -> None:
     library = Library()
     message, other = stored(library), stored(library, wa_id="5541977776666")
     encrypted_files.save_stream(  # what a run left that was killed right after it had stored
@@ -155,7 +155,7 @@ def test_nothing_is_fetched_for_a_customer_who_is_gone(embedded_store: DocumentS
 
 
 # --- moving and merging -----------------------------------------------------------------------------------------------
-def test_a_file_follows_its_message_to_another_customer(store: DocumentStore) -> None:
+def test_a_file_follows_its_message_to_another_customer(embedded_store: DocumentStore) -> None:
     """Fetched, and its customer merged away before the turn: at the new place it is fetched once more."""
     library = Library()
     target = key_of(stored(library, wa_id="5541977776666"))
