@@ -129,6 +129,8 @@ def _absorb_one(
         and (value := read_answer(asked, text, today))
     ):
         return _named(asked, value, collected)
+    if asked and asked.free and (other := _said_anew(flow, text, asked)):
+        return other
     taken: dict[str, str] = {}
     rest = text
     for field in flow.fields:
@@ -136,7 +138,7 @@ def _absorb_one(
             continue
         said = text if field.free else rest
         found = field.find(said)
-        if found and asked and asked.free and field.settle and not _is_told(said, found):
+        if found and asked and field.settle and not _is_told(said, found):
             continue  # "um relatório no fim do mês" is no deadline
         if found and (value := _settled(field, found.value, today)):
             taken[field.name] = value
@@ -145,12 +147,44 @@ def _absorb_one(
     if asked is None or not open_question or asked.name in taken:
         return taken
     value = read_answer(asked, text if asked.free else rest, today)
-    return taken | (_named(asked, value, collected) if value else {})
+    taken |= _named(asked, value, collected) if value else {}
+    return taken or _changed_anew(flow, text, collected, today)
+
+
+def _said_anew(flow: Flow, text: str, asked: Field) -> dict[str, str]:
+    """A choice of another question, said where any sentence would be an answer: "é pra empresa", "pessoa física"."""
+    if len(text.split()) > AHEAD_WORDS_MAX:
+        return {}
+    said = re.sub(
+        r"^(?:e|eh|sou|somos|pra|para|minha|uma?|nao|sim|ah|,|\s)+\b\s*|[\s,]+(?:sim|mesmo)[\s.!]*$",
+        "",
+        answers.squeezed(text),
+    )
+    for field in flow.fields:
+        title = next((choice for choice in field.choices if answers.squeezed(choice).removesuffix("(a)") == said), None)
+        if title and field != asked and not field.settle and not asked.choices:
+            return {field.name: title}
+    return {}
+
+
+def _changed_anew(flow: Flow, text: str, collected: Mapping[str, str], today: date) -> dict[str, str]:
+    """What is no answer to the question, but plainly another one to an earlier question: a city, a number of people."""
+    if len(text.split()) > TOLD_WORDS_MIN:
+        return {}
+    for field in flow.fields:
+        found = field.find(text) if field.find and field.name in collected and not field.free else None
+        value = _settled(field, found.value, today) if found else None
+        if value and value != collected[field.name]:
+            return {field.name: value}
+    return {}
 
 
 def _is_told(text: str, found: answers.Found) -> bool:
     """Whether a day that stands in a sentence about something else is said to be the customer's own deadline."""
     said = answers.plain(text[max(0, found.start - 24) : found.end])
+    before, after = re.split(r"[,;.\n]", text[: found.start])[-1], re.split(r"[,;.\n]", text[found.end :])[0]
+    if len(before.split()) + len(after.split()) <= 1:
+        return True  # it stands alone between commas
     return bool(re.search(r"\b(ate|prazo|precis\w+|quer\w+|entrega\w*|para|pra|urgen\w+|quanto antes)\b", said))
 
 

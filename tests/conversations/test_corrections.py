@@ -53,6 +53,13 @@ def first(count: int) -> dict[str, str]:
         (DRIVER, 0, "Zé da Silva, de Castro, tenho uma biz", {"name": "Zé da Silva", "city": "Castro/PR", "vehicle": "Moto"}),
         (DRIVER, 0, "José Carlos\nponta grossa\nmoto\nsó à noite",
          {"name": "José Carlos", "city": "Ponta Grossa/PR", "vehicle": "Moto", "availability": "Só à noite"}),
+        (SOFTWARE, 3, "controlar o estoque, avisar do vencimento, relatório todo fim do mês", {}),
+        (SOFTWARE, 3, "10 pessoas, em 3 meses", {"users": "10", "deadline": "em 3 meses (02/2027)"}),
+        (SOFTWARE, 1, "é pra empresa sim", {"client_type": "Empresa"}),
+        (SOFTWARE, 1, "pessoa física", {"client_type": "Pessoa física"}),
+        (SOFTWARE, 2, "autônomo", {"client_type": "Autônomo(a)"}),
+        (SOFTWARE, 5, "Belo Horizonte", {"city": "Belo Horizonte/MG"}),
+        (SOFTWARE, 5, "somos 12", {"users": "12"}),
         (DRIVER, 0, "Maria de Castro", {"name": "Maria de Castro"}),
         (DRIVER, 0, "Carlos Campos\n30 anos", {"name": "Carlos Campos"}),
         (MERCHANT, 0, "Doce Mel, em Castro", {"company": "Doce Mel", "city": "Castro/PR"}),
@@ -273,12 +280,12 @@ def test_a_tapped_row_is_the_answer() -> None:
 def test_what_was_found_in_a_sentence_is_said_back() -> None:
     talk = Talk()
     reply = text_of(talk.say("quero um sistema para controlar o estoque, somos uma equipe de 12, em castro, até março"))
-    assert "Anotei: quantidade de usuários: 12; cidade: Castro/PR; prazo: até março (03/2027)." in reply
+    assert "Anotei:\n• Quantidade de usuários: 12\n• Cidade: Castro/PR\n• Prazo: até março (03/2027)" in reply
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("uma dúzia", "Anotei: quantidade de usuários: 12."), ("eu e mais 3", "Anotei: quantidade de usuários: 4."),
+    [("uma dúzia", "Anotei: 12 (quantidade de usuários)."), ("eu e mais 3", "Anotei: 4 (quantidade de usuários)."),
      ("10", ""), ("não sei", "")],
 )  # fmt: skip
 def test_an_answer_that_was_read_as_other_words_is_said_back(text: str, said: str) -> None:

@@ -40,7 +40,8 @@ def test_a_flow_looks_for_a_correction_in_a_hostile_text_at_once(flow: flows.Flo
     for text in hostile.texts(TEXT_MAX):
         with hostile.fuse():
             begin = "não, na verdade muda o prazo, a cidade e as entregas "
-            flows.correction(flow, begin + text, collected, flow.fields[-1].name, today=TODAY)
+            said = (begin + text)[: flows.CORRECTION_MAX]
+            flows.correction(flow, said, collected, flow.fields[-1].name, today=TODAY)
 
 
 @pytest.mark.parametrize("part", ["1", "1\n", "A", "a "])
