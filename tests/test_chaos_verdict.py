@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audit import Event, EventType, Head, link
+from audit import Event, EventType, Head, event_id, link
 from pyloto.documents import DocumentStore, Query, Update
 from pyloto.privacy.hashing import digest
 from tests.chaos.__main__ import summary, without
@@ -35,6 +35,8 @@ class World:
         fields = {"direction": "in", "actor": "USER", "type": "text", "state": state, "turn_id": turn}
         fields |= {"provider_message_key": KEY, "received_at": NOW, "timestamp": NOW, "seq": 1} | more
         self.store.create(f"conversations/{user}/messages/{KEY}", fields)
+        if user == USER and turn:
+            self.tells(EventType.USER_CONTACT, event_id=event_id(turn, "0"))
 
     def replies(self, key: str = "r1", *, state: str = "SENT", turn: str = "t1", seq: int = 2, **more: Any) -> None:
         fields = {"direction": "out", "actor": "PYLOTO", "type": "text", "state": state, "turn_id": turn, "tries": 1}
@@ -42,9 +44,11 @@ class World:
         self.store.create(f"conversations/{USER}/messages/{key}", fields)
         self.tells(EventType.REPLY_QUEUED, message_key=key)
 
-    def tells(self, event_type: EventType, changes: dict[str, Any] | None = None, **metadata: Any) -> None:
+    def tells(
+        self, event_type: EventType, changes: dict[str, Any] | None = None, *, event_id: str = "", **metadata: Any
+    ) -> None:
         self.told += 1
-        event = Event(f"e{self.told}", event_type, "PYLOTO", NOW, changes=changes or {}, metadata=metadata)
+        event = Event(event_id or f"e{self.told}", event_type, "PYLOTO", NOW, changes=changes or {}, metadata=metadata)
         writes, self.head = link(self.head, [event])
         self.store.commit([*writes, Update(f"conversations/{USER}", {"audit_head": self.head.to_document()})])
 
@@ -111,6 +115,12 @@ def test_silence_beside_a_person_is_no_loss(world: World) -> None:
     assert world.is_judged().passed
 
 
+def test_silence_before_a_person_has_it_is_a_loss(world: World) -> None:
+    world.receives()
+    world.is_taken_over()
+    assert world.is_judged().lost == {KEY}
+
+
 def test_a_reply_that_failed_is_lost_unless_that_was_expected(world: World) -> None:
     world.receives()
     world.replies(state="FAILED")
@@ -163,7 +173,7 @@ def test_a_message_in_two_conversations_is_doubled(world: World, embedded_store:
     assert world.is_judged("r1").doubled == {KEY}
 
 
-@pytest.mark.parametrize("reply", [{"turn": "another"}, {"tries": 0}])
+@pytest.mark.parametrize("reply", [{"turn": "another"}, {"turn": "t1", "tries": 0}])
 def test_a_reply_of_no_turn_or_without_a_claim_is_doubled(world: World, reply: dict[str, Any]) -> None:
     world.receives()
     world.replies()
@@ -229,6 +239,13 @@ def test_a_chain_that_lacks_its_end_is_found(world: World) -> None:
     world.tells(EventType.SESSION_CLOSED)
     last = max(world.store.query(audit_logs()), key=lambda snapshot: int(snapshot.data["seq"]))
     world.store.delete(last.path)
+    assert not world.is_judged("r1").chains_ok
+
+
+def test_a_turn_that_the_trail_does_not_tell_of_is_found(world: World) -> None:
+    world.receives(turn="t2")
+    world.store.update(f"conversations/{USER}/messages/{KEY}", {"turn_id": "t1"})
+    world.replies()
     assert not world.is_judged("r1").chains_ok
 
 

@@ -4,16 +4,17 @@ It looks at the documents and at what the fake Meta delivered and accepted; the 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from audit import EventType
-from conversations.models import Actor, Direction, Message, MessageState, Mode
+from audit import EventType, event_id
 from conversations.intents import Outcome
+from conversations.models import Actor, Direction, Message, MessageState, Mode
 from conversations.whatsapp.split import provider_key
 from pyloto.documents import Query, get_store
+from pyloto.privacy.hashing import digest
 from tests.lab.trail import problems_of_chains, read_chains
 
 from .witness import Witness
@@ -88,10 +89,21 @@ class Stored:
         self.conversation_ids: dict[str, str] = {
             header.id: header.data["conversation_id"] for header in get_store().query(Query("conversations"))
         }
+        self.mode_before = dict(_modes_before(self.chains.values()))
         self.replies: dict[str, list[str]] = defaultdict(list)  # by turn: the callback data of what it says
         for callback, message in self.outbound.items():
             if message.turn_id:
                 self.replies[message.turn_id].append(callback)
+        self.turns = set(self._turns())
+
+    def _turns(self) -> Iterator[str]:
+        """Whatever the bot may speak about: messages, sessions that ran out, replies that failed."""
+        for found in self.inbound.values():
+            yield from (message.turn_id for message in found if message.turn_id)
+        for session in get_store().query(Query("sessions")):
+            yield digest("timeout", session.id)
+        for message in self.outbound.values():
+            yield digest("undelivered", user_key_of(message), message.pk, str(message.tries))
 
     def failure(self, message: Message) -> str:
         """Why it was not sent, as the trail tells; empty where it tells nothing."""
@@ -105,18 +117,22 @@ class Stored:
             return any(user_key_of(r) == user_key_of(message) and r.seq < message.seq + MOMENT for r in said)
         if message.outcome == Outcome.DUPLICATE_OR_SPAM:
             return True
-        return self.was_with_person(user_key_of(message), message.received_at)
+        return self.mode_before.get(first_event(message.turn_id), Mode.BOT.value) != Mode.BOT
 
-    def was_with_person(self, user_key: str, at: datetime) -> bool:
-        """Whether a person had the conversation at that time, or within the moments around it."""
-        around = timedelta(seconds=30)
-        mode, since = str(Mode.BOT.value), None
-        for event in self.chains.get(self.conversation_ids.get(user_key, ""), []):
+
+def first_event(turn_id: str | None) -> str:
+    """The id of the first event of a turn: that its customer wrote."""
+    return event_id(turn_id or "", "0")
+
+
+def _modes_before(chains: Iterable[Sequence[dict[str, Any]]]) -> Iterator[tuple[str, str]]:
+    """Who had the conversation just before each event, in the order of the commits: no clock has a part in it."""
+    for events in chains:
+        mode = str(Mode.BOT.value)
+        for event in events:
+            yield event["event_id"], mode
             if event["event_type"] == EventType.MODE_CHANGED:
-                if mode != Mode.BOT and since and since - around <= at <= event["timestamp"] + around:
-                    return True
-                mode, since = event["changes"]["mode"][1], event["timestamp"]
-        return mode != Mode.BOT and since is not None and since - around <= at
+                mode = event["changes"]["mode"][1]
 
 
 def callback_of(message: Message) -> str:
@@ -187,12 +203,11 @@ def _unsent(verdict: Verdict, stored: Stored, evidence: Evidence, times: Counter
 
 
 def _judge_accepted(verdict: Verdict, stored: Stored, evidence: Evidence, times: Counter[str]) -> None:
-    turns = {message.turn_id for found in stored.inbound.values() for message in found}
     for callback, count in times.items():
         message = stored.outbound.get(callback)
         if message is None:
             _doubled(verdict, callback, "is not stored")
-        elif message.actor == Actor.PYLOTO and message.turn_id not in turns:
+        elif message.actor == Actor.PYLOTO and message.turn_id not in stored.turns:
             _doubled(verdict, callback, "belongs to no turn of a message")
         elif not message.tries:
             _doubled(verdict, callback, "was never claimed")
@@ -285,5 +300,8 @@ def _judge_trail(verdict: Verdict, stored: Stored) -> None:
             problems.append(
                 f"trail: reply {message.pk[:12]} is {message.state}, and {told[EventType.SEND_FAILED]} events say so"
             )
+    handled = {str(m.turn_id) for found in stored.inbound.values() for m in found if m.state == MessageState.HANDLED}
+    untold = [turn for turn in handled if first_event(turn) not in stored.mode_before]
+    problems += [f"trail: turn {turn[:12]} is not told of" for turn in untold]
     verdict.chains_ok = not problems
     verdict.problems += problems
