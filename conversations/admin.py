@@ -78,7 +78,7 @@ def urgency(handoff: Handoff) -> tuple[Any, ...]:
     ranks = [Handoff.Qualification.HIGH, Handoff.Qualification.MEDIUM, Handoff.Qualification.LOW]
     rank = ranks.index(level) if (level := handoff.qualification_level) in ranks else len(ranks)  # type: ignore[arg-type]
     due = handoff.target_at.timestamp() if handoff.target_at else 0.0  # as the store orders those without one
-    return (due, rank, -handoff.confidence, handoff.opened_at)
+    return (due, rank, -(handoff.lead_score or 0), -handoff.confidence, handoff.opened_at)
 
 
 def lead_name(handoff: Handoff) -> str:

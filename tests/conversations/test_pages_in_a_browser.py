@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from conversations.models import Mode
 from conversations.whatsapp.client import Rejected
 from conversations.whatsapp.errors import ErrorClass
-from pyloto.documents import DocumentStore, Update, use_store
+from pyloto.documents import DocumentStore, Update, get_store, use_store
 from tests.lab.browser import browser, page_of, picture
 from tests.lab.faulty_store import FaultyStore
 
+from . import chat_data as data
 from . import invariants
 from .customer import Customer
 from .files import PDF, PNG, VOICE, Library, fetch, send, storage, stored_files
@@ -244,3 +246,41 @@ def test_the_bot_is_paused_for_everybody_and_for_one_customer(pages: tuple[Page,
     rui.goto(CHAT.format(customer.user_key))
     picture(rui, "10-chat-phone")
     assert fits(rui)
+
+
+HOSTILE = (
+    """<script>alert('x')</script><img src=x onerror=alert(1)>"><svg/onload=alert(1)>{{ 7|add:7 }}""",
+    """javascript:alert(1)//'-alert(1)-'`${alert(1)}`</title></textarea><style onload=alert(1)>""",
+)
+
+
+def test_hostile_texts_are_text(browser: Browser, live_server: Any, embedded_store: DocumentStore) -> None:
+    text, other = HOSTILE
+    user = User.objects.create_superuser("ana", first_name=text)
+    owned = {"mode": Mode.HUMAN, "assigned_to": f"user:{user.pk}", "last_user_at": timezone.now()}
+    data.conversation(name=text, last_message_preview=other, **owned)
+    lead = {"name": text, "city": other, "business_name": text, "role": other}
+    data.handoff(
+        lead=lead,
+        summary=text,
+        requirements={other: {text: other}},
+        deadline=other,
+        qualification_reasons=[text, other],
+    )
+    data.message(n=1, text=text)
+    data.message(n=2, type="document", text=other, media={"status": "STORED", "filename": text, "content_type": other})
+    data.message(n=3, type="image", text="", media={"status": "REFUSED", "reason": text, "id": "1", "filename": other})
+    data.message(n=4, outbound=True, text=text, state="NEEDS_HUMAN", errors=[{"code": 7, "title": other}])
+    with page_of(browser, live_server.url, user) as page:
+        chat = CHAT.format("ana")
+        for path in ("/admin/", "/admin/conversations/conversation/", "/admin/conversations/handoff/", chat):
+            page.goto(path)
+            says(page, text)
+        page.get_by_label("Resposta ao cliente").fill(other)
+        data.message(n=5, text=f"novidade {other}")
+        get_store().commit([Update("conversations/ana", {"attempt": "another"})])
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        says(page, f"novidade {other}")
+        expect(page.get_by_label("Resposta ao cliente")).to_have_value(other)
+        page.goto("/admin/conversations/handoff/ana-session/change/")
+        says(page, other)
