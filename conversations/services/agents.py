@@ -27,7 +27,7 @@ from conversations.services.release import NotWithHuman
 from conversations.stores import ConversationStore, due
 from conversations.whatsapp.messages import InvalidMessage, Text, content_to_document
 from pyloto.documents import Update
-from pyloto.errors import PermanentError, TransientError
+from pyloto.errors import PermanentError, PylotoError, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.privacy.hashing import digest
@@ -221,7 +221,7 @@ def put_back_all(agent: str, *, now: datetime) -> int:
             done += 1
         except (NotTaken, TakenByOther, NoConversation):
             pass  # somebody was faster
-        except TransientError as exc:
+        except PylotoError as exc:  # what is wrong with one conversation is no reason to leave the others
             log.warning("conversation_not_put_back", user_key=user_key, error=type(exc).__name__)
             failed += 1
     if failed:
