@@ -51,6 +51,7 @@ sessions = SessionStore()
 
 OPEN_ITEMS_MAX = 200
 STEPS_MAX = 100  # a run that has sent this much lets another one go on
+SENDING_SECONDS = 25  # no send is begun later: with the client's longest request, within the task's soft time limit
 RECORD_TRIES = 5
 UNREADABLE = (LookupError, TypeError, ValueError)  # what another release wrote
 BSUID_REFUSED = 131062  # Meta: this message needs a phone number
@@ -70,6 +71,7 @@ class Run:
     may_send_now: bool = False  # a place in the pace of sends is taken, and not used yet
     given_up: bool = False  # the turn failed too often: a person gets it
     version: datetime | None = None  # of the header that was read last
+    started: float = field(default_factory=time.monotonic)
     met_existing: bool = False  # a commit of this run met a document in its place: perhaps the next audit event's
 
     @property
@@ -132,6 +134,8 @@ def _readable(message: Message) -> list[Sender]:
 def work_outbox(run: Run) -> datetime | None:
     """Send what may be sent now, in order; return when something will be due, None when nothing waits."""
     for _ in range(STEPS_MAX):
+        if time.monotonic() - run.started > SENDING_SECONDS:
+            break
         waiting = _waiting(run.user_key)
         if not waiting:
             return None
@@ -361,7 +365,9 @@ def _person_called(
         session=sessions.find(header.session_id),
         profile=profile_in(loaded, run.user_key),
         message=ended,
-        may_speak=step.state == MessageState.FAILED and outbox.window_is_open(header.last_user_at, now),
+        may_speak=step.state == MessageState.FAILED
+        and message.actor == Actor.PYLOTO
+        and outbox.window_is_open(header.last_user_at, now),
         now=now,
         turn_id=turn_id,
         new_session_id=digest("session", turn_id)[:32],

@@ -36,7 +36,7 @@ from conversations.services.takeover import handoff_given_back, take_over
 from conversations.stores import ConversationStore, Loaded, bot_controls, due
 from conversations.whatsapp.client import WhatsAppOutboundClient
 from pyloto.documents import AlreadyExists, Unavailable, Update, Write, get_store
-from pyloto.errors import TransientError
+from pyloto.errors import PermanentError, TransientError
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import bind_correlation_id
@@ -51,11 +51,16 @@ TURN_MESSAGES_MAX = 100  # a commit holds 500 writes
 RACES_MAX = 10
 RUN_SECONDS = 20  # no race is entered after this: well below the task's time limit
 ATTEMPTS_MAX = 3
+TRIES_MAX = 12  # then not even giving up works: it is left alone until the tries are forgotten
 CONTROLS_FRESH = timedelta(seconds=1)  # a turn without a model is done in less
 
 
 class TooManyRaces(TransientError):
     """Others kept changing the conversation, or the store kept failing: the sweeper rings again."""
+
+
+class SetAside(PermanentError):
+    """Every try of this turn failed or killed its worker, and so did giving it up; a person has been called by alert."""
 
 
 class Next(NamedTuple):
@@ -131,6 +136,9 @@ def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> dat
         bind_correlation_id(messages[-1].correlation_id)
         all_read = len(items) < OPEN_ITEMS_MAX
         run.count_try(ATTEMPTS_MAX)
+        if run.tries > TRIES_MAX:
+            alert("turn_set_aside", user_key=run.user_key, tries=run.tries)
+            raise SetAside("the turn kills whatever touches it")
         try:
             sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
             later += [now] if len(inbound) > len(messages) else []

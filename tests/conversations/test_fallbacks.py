@@ -163,6 +163,21 @@ def test_what_fails_for_good_ends_with_a_person_a_neutral_word_and_an_alert(
     assert {message.state for message in customer.received} == {MessageState.HANDLED}
 
 
+def test_what_kills_even_who_gives_it_up_is_left_alone_with_an_alert(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers would else be killed for ever, and others wait for them."""
+    customer.writes("oi")
+    monkeypatch.setattr(turns, "take_turn", raising(WorkerDied()))
+    for _ in range(turns.TRIES_MAX):
+        with pytest.raises(WorkerDied):
+            customer.is_served()
+    with structlog.testing.capture_logs() as logs, pytest.raises(turns.SetAside):
+        customer.is_served()
+    assert [line["event"] for line in logs if line.get("alert")] == ["turn_set_aside"]
+    assert customer.received[0].state == MessageState.RECEIVED  # and lost it is not
+
+
 def test_a_classifier_that_raises_is_no_failure(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning.orchestrator, "classify", raising())
     with structlog.testing.capture_logs() as logs:

@@ -206,6 +206,21 @@ def test_an_answer_that_waits_for_meta_does_not_hold_up_the_next_customer_messag
 
 
 @on_one_store
+def test_no_send_is_begun_so_late_that_the_time_limit_would_cut_it_off(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    customer.outside.answers = [NotSent("NewConnectionError")]
+    customer.writes("oi").is_served()
+    clock.shift(5 * SECOND)
+    monkeypatch.setattr("conversations.services.delivery.SENDING_SECONDS", -1)
+    assert customer.is_served() is not None  # somebody goes on at once
+    assert len(customer.outside.sent) == 1
+    monkeypatch.undo()
+    customer.is_served()
+    assert customer.states == ["SENT"]
+
+
+@on_one_store
 def test_lost_races_take_no_place_among_the_sends(customer: Customer) -> None:
     customer.writes("oi").is_served()
     for _ in range(6):
