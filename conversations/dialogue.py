@@ -22,13 +22,14 @@ SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as 
 DESCRIPTION_WORDS_MIN = 5
 _INSTEAD = r"\b(na verdade|mudei de ideia|em vez disso|no lugar disso|melhor (um|uma|fazer|ser))\b"
 _SWITCH = rf"{_INSTEAD}|\b(tambem|tbm|tb|alem disso|outra coisa|outro assunto)\b"
-_KEPT = ("last", "unsupported_said", "unanswered", "refused")  # of the open question, when another one is asked
+_KEPT = ("last", "unsupported_said", "unanswered", "refused", "fact")  # of the open question, when another one is asked
 _MENU = r"^(menu|opcoes|ver opcoes|inicio|voltar|comecar de novo|recomecar|ver o menu|mostrar? (o )?menu)[.! ]*$"
 _CANCEL = (
     r"^(cancela\w*( tudo| isso| por favor| ai)?|desisto|desisti|nao quero mais|esquece( tudo| isso)?|parar?|sair)[.! ]*$"
     r"|(^|[,.!;] ?)(e?h? ?melhor )?(deixa|deixe) (pra la|para la|quieto)[.! ]*$"
 )
 _GO_ON = r"\b(continu\w+|tent\w+ de novo|vamos tentar|segu(e|ir) (ai|aqui|com voce|com vc))\b"
+FACT_MAX = 40  # characters by which an answer is recognised
 INTRODUCED_FOR = timedelta(hours=12)  # who heard from Otto in this time knows who he is
 
 
@@ -37,7 +38,8 @@ class Dialogue:
 
     `session.asked` is the open question: {"menu": True} | {"field": name} | {"next": True}, with "misses" (answers not
     understood), "offered" (a human was), "intent", "last" (the field answered last), "unsupported_said" and "unanswered"
-    (questions of the customer's that nobody could answer) and "refused" (matters that are not ours).
+    (questions of the customer's that nobody could answer) "refused" (matters that are not ours) and
+    "fact" (the beginning of the last answer out of the knowledge base).
     """
 
     def __init__(self, turn: Turn, session: Session, heard: Heard, *, is_new: bool):
@@ -51,6 +53,7 @@ class Dialogue:
         self.picked: str | None = None  # the intent tapped in this turn
         self.dropped = False  # the active one was, in this turn
         self.insulted = False
+        self.gave = False  # an answer of this turn was more than a refusal
         self.introduces = is_new and not self._has_met()
 
     def run(self) -> TurnPlan:
@@ -154,6 +157,9 @@ class Dialogue:
             self._cancel()
         elif self._is_insult(text):
             self.insulted = True
+        elif rules.is_insult(text) and not flow:
+            self.turn.lead.append(replies.SORRY)
+            self._add_detected()
         elif asked.get("offered") and not asked.get("next") and (answers.is_no(text) or re.search(_GO_ON, folded)):
             self.try_again = True
         elif asked.get("next") and not self.understood and (answers.is_no(text) or answers.is_yes(text)):
@@ -221,7 +227,7 @@ class Dialogue:
         """What is said at once to a question about the company and to talk about anything else; else empty."""
         detected = {d.intent for d in self.heard.reading.intents}
         if Intent.INSTITUTIONAL in detected:
-            return knowledge.find_answer(self.heard.text) or self._no_answer_yet()
+            return self._fact() or self._no_answer_yet()
         return self._not_ours() if Intent.UNSUPPORTED in detected else ""
 
     def _not_ours(self) -> str:
@@ -229,6 +235,15 @@ class Dialogue:
         asked = self.session.asked
         asked["refused"] = asked.get("refused", 0) + 1
         return replies.NOT_OURS if asked["refused"] % 2 else replies.NOT_OURS_AGAIN
+
+    def _fact(self) -> str | None:
+        """What the knowledge base says; to one who insists on a price, in other words."""
+        answer, asked = knowledge.find_answer(self.heard.text), self.session.asked
+        if answer is None:
+            return None
+        insists = asked.get("fact") == answer[:FACT_MAX] and knowledge.asks_back(self.heard.text)
+        asked["fact"] = answer[:FACT_MAX]
+        return replies.AS_SAID if insists else answer
 
     def _no_answer_yet(self) -> str:
         asked = self.session.asked
@@ -328,6 +343,7 @@ class Dialogue:
             return
         collected = self.session.collected.setdefault(flow.intent.value, {})
         collected |= taken
+        self.gave = self.gave or any(value != answers.UNKNOWN for value in taken.values())
         if self.heard.text:
             shown = flows.told_back(flow, taken, self.heard.text, self.session.asked.get("field"))
             self.noted[flow.intent.value] = self.noted.get(flow.intent.value, {}) | shown
@@ -373,6 +389,7 @@ class Dialogue:
                 outcome = self._serve_at_once(Intent(entry["intent"]))
             self.queue.finish(outcome, summary=qualification.summarise_intent(entry, self.session.collected))
             if self.queue.queued:
+                self.turn.lead += [replies.done(entry["intent"])] * (flow is not None)
                 return self._ask_next()
         if self.queue.strongest_outcome():
             return self._close()
@@ -409,6 +426,8 @@ class Dialogue:
         if intent == Intent.INSTITUTIONAL:
             asks = any(detected.intent == intent for detected in self.heard.reading.intents)
             answer = knowledge.find_answer(self.heard.text) if asks else knowledge.about()
+            if self.introduces and answer and "Otto" not in answer:
+                lead.insert(0, replies.introduction())
             lead.append(answer or replies.NO_ANSWER)
             return Outcome.SELF_SERVE_INFO if answer else Outcome.HANDOFF_HUMAN
         lead.append(replies.NOT_OURS_AGAIN if self._has_met() else replies.NOT_OURS_END)
@@ -441,7 +460,8 @@ class Dialogue:
         if self.answered:
             noted = self.noted.get(flow.intent.value)
             count = len(self.session.collected[flow.intent.value])
-            self.turn.lead.append(replies.noted(noted) if noted else replies.acknowledged(count))
+            acknowledged = replies.acknowledged(count) if self.gave else replies.refused(count)
+            self.turn.lead.append(replies.noted(noted) if noted else acknowledged)
         same = asked.get("field") == field.name
         return self._ask(
             {"field": field.name} | ({"misses": asked.get("misses", 0)} if same else {}), replies.question(flow, field)
@@ -463,11 +483,15 @@ class Dialogue:
         if not self.is_new:
             return self._ask({"menu": True}, replies.menu_again())
         if not self.introduces:
-            return self._ask({"menu": True}, replies.menu_after() if self.turn.lead else replies.menu_back())
+            return self._ask({"menu": True}, replies.menu_after() if self.turn.lead else self._welcome_back())
         if not self.turn.lead:
             return self._ask({"menu": True}, replies.menu())
         self.turn.lead.insert(0, replies.introduction())
         return self._ask({"menu": True}, replies.menu_after())
+
+    def _welcome_back(self) -> Reply:
+        kept = any(given for session in self.turn.sessions for given in session.collected.values())
+        return replies.menu_back(kept=kept)
 
     def _ask_again(self, *, missed: bool = False) -> TurnPlan:
         """The open question once more, as it was, or in other words after a miss; without one, the menu."""
@@ -533,9 +557,9 @@ class Dialogue:
         self.turn.hand_over(self.session)
         handoff = self.turn.handoff
         assert handoff is not None, "hand_over opens one"
-        text = replies.handed_over(
-            str(self.turn.facts.get("name") or ""), self.turn.now, collected=bool(handoff.requirements)
-        )
+        self.turn.lead = [replies.AGREED if part == replies.DECLINED else part for part in self.turn.lead]
+        knows = any(value != answers.UNKNOWN for given in handoff.requirements.values() for value in given.values())
+        text = replies.handed_over(str(self.turn.facts.get("name") or ""), self.turn.now, collected=knows)
         return self.turn.plan(self.session, Reply(text), Outcome.HANDOFF_HUMAN)
 
 

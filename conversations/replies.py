@@ -77,13 +77,23 @@ INSULTED = "Sinto muito se a conversa não está boa. Quer que uma pessoa da equ
 NOT_OURS = "Com isso eu não consigo ajudar: por aqui cuido só dos assuntos da Pyloto."
 NOT_OURS_AGAIN = "Nisso eu não consigo mesmo te ajudar. 🙂 Meus assuntos são os da Pyloto."
 NOT_OURS_END = NOT_OURS + " Se precisar de sistemas, atendimento pelo WhatsApp ou entregas, é só chamar!"
+AGREED = "Combinado!"
+_REFUSED = (
+    "Sem problema, seguimos. 🙂",
+    "Tudo bem, pulamos essa.",
+    "Tranquilo, vamos à próxima.",
+    "Ok, sem essa então.",
+    "Sem problema nenhum.",
+)
+SORRY = "Sinto muito por isso."
+AS_SAID = "Isso só a nossa equipe pode te dizer, e ela fala com você assim que terminarmos aqui. Se preferir, chamo uma pessoa já: é só pedir."
 DECLINED = "Combinado! Quando quiser retomar, é só me chamar."
 NO_DESK = "Entregas quem combina é a nossa equipe."
 NO_ANSWER_YET = (
     "Essa eu deixo para a nossa equipe responder.",
     "Isso também fica para a nossa equipe, que sabe te responder direitinho.",
 )
-NO_ANSWER = "Essa eu não sei responder com segurança, então deixo para a nossa equipe."
+NO_ANSWER = "Esse assunto eu deixo com a nossa equipe: é melhor uma pessoa te responder."
 CANCELLED = "Sem problema, deixei isso de lado."
 CHANGED = "Sem problema, vamos mudar de assunto."
 UNSUPPORTED_TYPE = "Esse tipo de mensagem eu ainda não consigo abrir por aqui."
@@ -110,19 +120,35 @@ def acknowledged(count: int) -> str:
     return _ACKNOWLEDGED[count % len(_ACKNOWLEDGED)]
 
 
+def refused(count: int) -> str:
+    return _REFUSED[count % len(_REFUSED)]
+
+
 def noted(answers: Mapping[str, str]) -> str:
     """What was taken from a sentence, by the names that agents read, so that the customer can correct it."""
-    return f"Anotei: {'; '.join(f'{label.lower()}: {_short(value)}' for label, value in answers.items())}."
+    return _read_back("Anotei", answers)
 
 
 def corrected(answers: Mapping[str, str]) -> str:
     """What was changed, by the names that agents read, so that the customer sees that it arrived."""
-    shown = [f"{label.lower()}: {_short(value)}" for label, value in answers.items()]
-    return f"Certo, corrigi aqui: {'; '.join(shown)}."
+    return _read_back("Certo, corrigi", answers)
+
+
+def _read_back(lead: str, answers: Mapping[str, str]) -> str:
+    """ "Anotei: Castro/PR (cidade).", or a line for each of several."""
+    if len(answers) == 1:
+        [(label, value)] = answers.items()
+        return f"{lead}: {_short(value)} ({label.lower()})."
+    return "\n".join([f"{lead}:", *(f"• {label}: {_short(value)}" for label, value in answers.items())])
 
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1].rstrip() + "…"
+
+
+def done(intent: str) -> str:
+    """All is known about the one, and something else waits."""
+    return f"Pronto, sobre {INTENT_TITLES[Intent(intent)]} já anotei tudo para a equipe. ✅"
 
 
 def introduction() -> str:
@@ -139,9 +165,10 @@ def menu_after() -> Reply:
     return Reply(_WHAT_ABOUT, list_button=_MENU_BUTTON, rows=MENU_ROWS)
 
 
-def menu_back() -> Reply:
-    """To a customer who was here a short while ago, in another session."""
-    return Reply(f"Oi de novo! 😊 {_WHAT_ABOUT}", list_button=_MENU_BUTTON, rows=MENU_ROWS)
+def menu_back(*, kept: bool) -> Reply:
+    """To a customer who was here a short while ago, in another session; `kept`: they had told us something there."""
+    lead = "Oi de novo! 😊" + " O que você já me contou ficou anotado." * kept
+    return Reply(f"{lead} {_WHAT_ABOUT}", list_button=_MENU_BUTTON, rows=MENU_ROWS)
 
 
 def menu_again() -> Reply:

@@ -20,6 +20,7 @@ from django.utils import timezone
 from conversations.flows import find_flow
 from conversations.intents import IntentQueue, Outcome
 from conversations.models import Mode, Session
+from conversations.services import agents
 from conversations.services.release import release_to_bot
 from conversations.services.sessions import SessionManager
 from conversations.whatsapp.messages import Buttons, ListMessage
@@ -36,6 +37,7 @@ from .outside import Outside
 FOLDER = Path(__file__).with_name("dialogues")
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 MONDAY_NOON = "2026-11-23 12:00"
+AGENT = "user:7"
 DESK = "(42) 99999-0000"
 BETWEEN_STEPS = timedelta(seconds=25)
 BEAT = timedelta(minutes=5)  # as often as the timeouts job runs
@@ -119,7 +121,7 @@ class Play:
             self._act(step)
             said = [sent.content for sent in self.outside.sent[sent_before:]]
             for content in said:
-                self._show("Otto", *_lines(content))
+                self._show("Equipe" if "agent" in step else "Otto", *_lines(content))
             self._compare_step(step, said)
         self._compare_end()
         self._check_what_always_holds()
@@ -160,8 +162,20 @@ class Play:
         self.clock.shift(length)
 
     def _agent(self, does: str) -> None:
-        assert does == "releases", f"an agent who {does}?"
-        release_to_bot(user_key=self.customer.user_key, agent="user:7", now=timezone.now())
+        verb, _, text = does.partition(": ")
+        who: dict[str, Any] = {"user_key": self.customer.user_key, "agent": AGENT, "now": timezone.now()}
+        match verb:
+            case "takes":
+                agents.take(**who)
+            case "replies":
+                agents.reply(**who, text=text, key=f"{next(_ids):032x}")
+            case "closes":
+                agents.close(**who)
+            case "releases":
+                release_to_bot(**who)
+            case _:
+                raise AssertionError(f"nobody knows what an agent who {verb} does")
+        self._work()
 
     def _messages(self, step: dict[str, Any]) -> list[dict[str, Any]]:
         contents: list[dict[str, Any]] = []

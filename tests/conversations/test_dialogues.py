@@ -38,12 +38,14 @@ def test_dialogue(
     settings: Any,
 ) -> None:
     settings.DELIVERY_DESK_WHATSAPP = script.desk
+    settings.FLOOD_MESSAGES_MAX, settings.LOOP_TURNS_MAX = 10, 40
     play = Play(script, faulty, outside, clock)
     try:
         play.run()
     except BaseException as exc:
         exc.add_note(play.told)
         raise
+    print(play.told)  # noqa: T201  (`pytest -rP` shows how each dialogue went)
     if play.wrong:
         pytest.fail(play.told, pytrace=False)
 

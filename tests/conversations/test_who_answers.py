@@ -73,7 +73,7 @@ def test_what_needs_no_question_closes_the_session_at_once(text: str, words: str
 
 def test_a_question_that_the_base_cannot_answer_goes_to_a_human() -> None:
     talk = Talk()
-    assert "não sei responder" in text_of(talk.say("vocês têm CNPJ?"))
+    assert "deixo com a nossa equipe" in text_of(talk.say("vocês têm CNPJ?"))
     assert talk.outcomes == ["HANDOFF_HUMAN"]
     assert talk.handoff.routing == "general"
 
