@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from audit import EventType
 from conversations.flood import Judged, Verdict, judge
@@ -119,6 +121,32 @@ def test_after_an_erasure_or_with_what_nobody_noted_nothing_is_counted() -> None
     header = Conversation(id="u", flood={}, cooldown_until=None)
     message = Message(direction=Direction.IN, type="text", text="oi", timestamp=NOON)
     assert judge(header, [message], now=NOON, flood_max=10, loop_max=40).verdict is Verdict.FINE
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(gaps=st.lists(st.integers(0, 15), min_size=1, max_size=40), turns=st.lists(st.integers(1, 12), min_size=40))
+def test_however_the_messages_fall_into_turns_the_first_flood_is_found_and_no_other(
+    gaps: list[int], turns: list[int]
+) -> None:
+    """Against the plainest form of the rule: is there a minute with more than ten messages?"""
+    at, times = NOON, []
+    for gap in gaps:
+        at += gap * SECOND
+        times.append(at)
+    writer, seen = Writer(loop_max=0), 0
+    for size in turns:
+        messages = [Message(direction=Direction.IN, type="text", text="x", timestamp=at) for at in times[seen:][:size]]
+        if not messages:
+            break
+        seen += len(messages)
+        judged = judge(writer.header, messages, now=messages[-1].timestamp, flood_max=10, loop_max=0)
+        minutes = (sum(start <= time < start + MINUTE for time in times[:seen]) for start in times[:seen])
+        is_flood = any(count > 10 for count in minutes)
+        assert judged.verdict is (Verdict.FLOOD if is_flood else Verdict.FINE)
+        if is_flood:
+            break
+        for name, value in judged.changes.items():
+            setattr(writer.header, name, value)
 
 
 # --- the rule of loops ------------------------------------------------------------------------------------------------
