@@ -150,7 +150,7 @@ def fetch(*, user_key: str, message_key: str, client: MediaClient, now: datetime
     except Refused as exc:
         return _end(message, MediaStatus.REFUSED, exc.reason)
     except MediaGone:
-        if now < message.received_at + rules.GIVE_UP_AFTER:  # Meta keeps them for longer: perhaps we lack a permission
+        if now < message.timestamp + rules.GIVE_UP_AFTER:  # Meta keeps them for longer: perhaps we lack a permission
             alert("media_gone_early", message_key=message_key)
         return _end(message, MediaStatus.UNAVAILABLE, MediaReason.GONE)
     except TransientError as exc:

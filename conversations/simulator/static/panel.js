@@ -5,6 +5,7 @@ import { element } from "./format.js";
 const byId = (id) => document.getElementById(id);
 const GOOD_DAY = {
   duplicate: 0, reorder: false, batch: false, status_delay_seconds: 0, drop_statuses: false, customers_read: true, fail_next: [],
+  media_next: [],
 };
 
 export function showMisbehaviour(current) {
