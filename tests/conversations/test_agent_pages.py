@@ -8,10 +8,11 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
+from conversations import user_pages
 from conversations.models import Actor, Handoff, Message, MessageState, Mode
 from conversations.services import agents
 from conversations.transcript import delivery_of
-from pyloto.documents import DocumentStore, Query, get_store
+from pyloto.documents import DocumentStore, Query, Unavailable, get_store
 from pyloto.documents.recorder import RecordingStore
 from tests.conversations import chat_data as data
 
@@ -399,3 +400,19 @@ def test_the_conversations_of_who_is_deleted_go_back_too(admin_client: Client, e
     response = admin_client.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}, follow=True)
     assert "1 conversa desta pessoa voltou à fila." in response.content.decode()
     assert header()["mode"] == Mode.WAITING_HUMAN
+
+
+def test_conversations_that_cannot_go_back_now_are_told_of_and_tried_again(
+    admin_client: Client, embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+):
+    user = agent()
+    conversation(Mode.HUMAN, user)
+
+    def unavailable(*_: object, **__: object) -> int:
+        raise Unavailable("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(user_pages, "put_back_all", unavailable)
+        assert "Salve de novo em instantes." in edit(admin_client, user, is_active="")
+    assert not User.objects.get(pk=user.pk).is_active  # locked out in any case
+    assert "1 conversa desta pessoa voltou à fila." in edit(admin_client, user, is_active="")
