@@ -87,6 +87,11 @@ def _is_asked(field: Field, collected: Mapping[str, str]) -> bool:
     return answer != UNKNOWN and field.lacks(answer)
 
 
+def _is_partial(flow: Flow, field: Field, value: str) -> bool:
+    """Whether the answer lacks something that another question asks for: a place without its state."""
+    return any(part.completes == field.name and part.lacks(value) for part in flow.fields)
+
+
 # --- answers ----------------------------------------------------------------------------------------------------------
 def absorb(
     flow: Flow, text: str, collected: Mapping[str, str], asked: str | None, *, today: date, answering: bool = True
@@ -127,6 +132,7 @@ def _absorb_one(
         and not asked.free
         and len(text.split()) <= 2
         and (value := read_answer(asked, text, today))
+        and not _is_partial(flow, asked, value)
     ):
         return _named(asked, value, collected)
     if asked and asked.free and (other := _said_anew(flow, text, asked)):
@@ -162,7 +168,7 @@ def _said_anew(flow: Flow, text: str, asked: Field) -> dict[str, str]:
     )
     for field in flow.fields:
         title = next((choice for choice in field.choices if answers.squeezed(choice).removesuffix("(a)") == said), None)
-        if title and field != asked and not field.settle and not asked.choices:
+        if title and field != asked and not field.settle and not asked.choices and not answers.is_refusal(title):
             return {field.name: title}
     return {}
 
@@ -210,7 +216,7 @@ def told_back(flow: Flow, taken: Mapping[str, str], text: str, asked: str | None
     said, shown = answers.plain(text), {}
     for field in flow.fields:
         value = taken.get(field.name, UNKNOWN)
-        whole = not any(part.completes == field.name and part.lacks(value) for part in flow.fields)
+        whole = not _is_partial(flow, field, value)
         plainly = field.name == asked and whole and answers.plain(value) in said
         if not field.free and value != UNKNOWN and not plainly:
             shown[field.label] = value
@@ -314,7 +320,7 @@ def _changed_last(
         if field is None or field.free or field.name not in collected:
             continue
         value = _read_last(field, said, today, other_than=collected[field.name])
-        whole = value and not any(f.completes == field.name and f.lacks(value) for f in flow.fields)
+        whole = value and not _is_partial(flow, field, value)
         if value and (whole or field == last):
             return {field.name: value}
         if _read_last(field, said, today):

@@ -83,7 +83,7 @@ _NOT_A_PLACE = (
     r"\b(?:sistema|site|app\w*|orcamento|entrega\w*|favor|saber|dizer|casa|minutos?|depois|antes|ainda|mesmo|todo|lugar|pessoa\w*"
     r"|usuari\w+|funcionari\w+|reais|dias?|mes(?:es)?|anos?|semanas?|horas?|hoje|amanha|pressa|preco|valor|moto|carro|empresa|loja"
     r"|precisam?|disso|isto|testes?|ajuda|humano|atendente|pergunta|celular|dinheiro|internet|whatsapp|trabalh\w+|vou|ver|ser|ter"
-    r"|ate|uns|umas|quantos|ja|gauch[oa]|paranaense|paulista|mineir[oa]|shopping|mercado|terminal|perto|falei|interior|mesma|mesmo|sempre|disse|respondi|voltar|errad\w+|certo|aqui|ali|la|janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro"
+    r"|ate|uns|umas|quantos|ja|ontem|urgent\w*|rapid\w+|logo|agora|gauch[oa]|paranaense|paulista|mineir[oa]|shopping|mercado|terminal|perto|falei|interior|mesma|mesmo|sempre|disse|respondi|voltar|errad\w+|certo|aqui|ali|la|janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro"
     r"|outubro|novembro|dezembro|mil|dez|vinte|cem|eu|ele|ela|nos|meu|minha|tenho|temos|estou|vendo|faco|e-?mail|telefone)\b"
 )
 

@@ -56,6 +56,8 @@ def first(count: int) -> dict[str, str]:
         (SOFTWARE, 3, "controlar o estoque, avisar do vencimento, relatório todo fim do mês", {}),
         (SOFTWARE, 3, "10 pessoas, em 3 meses", {"users": "10", "deadline": "em 3 meses (02/2027)"}),
         (SOFTWARE, 1, "é pra empresa sim", {"client_type": "Empresa"}),
+        (SOFTWARE, 4, "pra ontem", {"deadline": "pra ontem"}),
+        (SOFTWARE, 1, "prefiro não dizer", {"problem": "unknown"}),
         (SOFTWARE, 1, "pessoa física", {"client_type": "Pessoa física"}),
         (SOFTWARE, 2, "autônomo", {"client_type": "Autônomo(a)"}),
         (SOFTWARE, 5, "Belo Horizonte", {"city": "Belo Horizonte/MG"}),
