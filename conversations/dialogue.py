@@ -20,7 +20,7 @@ from .replies import Reply
 MISSES_MAX = 2  # product.md §2: after two answers that can't be understood, offer the human
 SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as another wish
 DESCRIPTION_WORDS_MIN = 5
-_INSTEAD = r"\b(na verdade|mudei de ideia|em vez disso|no lugar disso|melhor (um|uma|fazer|ser))\b"
+_INSTEAD = r"\b(na verdade|mudei de ideia|em vez disso|no lugar disso|nao (e|era) (bem )?(isso|nada disso)|melhor (um|uma|fazer|ser))\b"
 _SWITCH = rf"{_INSTEAD}|\b(tambem|tbm|tb|alem disso|outra coisa|outro assunto)\b"
 _KEPT = ("last", "unsupported_said", "unanswered", "refused", "fact")  # of the open question, when another one is asked
 _MENU = r"^(menu|opcoes|ver opcoes|inicio|voltar|comecar de novo|recomecar|ver o menu|mostrar? (o )?menu)[.! ]*$"

@@ -1,5 +1,6 @@
 """The job that closes the sessions of customers who went silent."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -117,3 +118,52 @@ def test_those_left_open_do_not_hide_the_others(
     clock.shift(IDLE)
     closed = SessionManager().check_timeouts(now=timezone.now())
     assert [session.user_key for session in closed] == [idle.user_key]
+
+
+def test_a_run_that_took_long_hands_the_rest_to_a_task_of_its_own(
+    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow one is, those behind it are looked at; here each is too slow."""
+    monkeypatch.setattr(sessions, "RUN_SECONDS", -1)
+    others = [Customer(customer.store, Outside(), wa_id=f"554299999000{n}") for n in (2, 3)]
+    for who in (customer, *others):
+        who.writes("oi").is_served()
+    clock.shift(IDLE)
+    went_on: list[Any] = []
+    monkeypatch.setattr(check_session_timeouts, "delay", went_on.append)
+    assert check_session_timeouts() == "Closed 1 sessions"
+    while went_on:
+        assert check_session_timeouts(json.loads(json.dumps(went_on.pop()))) in (
+            "Closed 1 sessions",
+            "Closed 0 sessions",
+        )
+    assert {session.status for who in (customer, *others) for session in who.sessions} == {"CLOSED"}
+    closed = SessionManager().check_timeouts(now=timezone.now())
+    assert not closed
+
+
+def test_a_session_that_the_conversation_left_behind_is_closed_and_the_one_that_goes_on_stays(
+    customer: Customer, clock: Any
+) -> None:
+    """No commit of ours leaves one; should there be one, it must not take the other's place in the header."""
+    customer.writes(" ".join(LEAD)).is_served()
+    customer.store.inner.update(f"conversations/{customer.user_key}", {"session_id": None})
+    stray = customer.session
+    clock.shift(timedelta(minutes=20))
+    customer.writes("oi").is_served()
+    clock.shift(timedelta(minutes=15))
+    assert check_session_timeouts() == "Closed 1 sessions"
+    first, second = customer.sessions
+    assert (first.pk, first.outcome) == (stray.pk, "SCHEDULED_FOLLOWUP")
+    assert (second.status, customer.header.session_id, customer.header.mode) == ("ACTIVE", second.pk, Mode.BOT)
+
+
+def test_the_half_hour_after_the_external_channel_counts_from_the_message(
+    customer: Customer, clock: Any, settings: Any
+) -> None:
+    settings.DELIVERY_DESK_WHATSAPP = "(42) 99999-0000"
+    customer.writes("preciso de um motoboy agora")
+    received_at = customer.received[0].received_at
+    clock.shift(timedelta(minutes=10))  # a worker was slow
+    customer.is_served()
+    assert customer.header.routed_until == received_at + timedelta(minutes=30)
