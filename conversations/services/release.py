@@ -4,10 +4,8 @@ from datetime import datetime
 
 from audit import EventType
 from conversations.models import Conversation, Mode
-from conversations.services.ownership import Change, Contended, Known, change, given_back
+from conversations.services.ownership import Change, Known, change, given_back
 from pyloto.errors import PermanentError
-
-ReleaseContended = Contended
 
 
 class NotWithHuman(PermanentError):
