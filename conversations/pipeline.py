@@ -267,7 +267,7 @@ def _point_outside(turn: Turn, heard: Heard) -> TurnPlan:
     customer reads how to reach a person.
     """
     turn.intent = Intent.PYLOTO_ENTREGA_REQUEST.value
-    if rules.is_thanks(heard.text) and not heard.taps:
+    if rules.is_thanks(heard.text) and not heard.taps and not turn.conversation.routed_reminded:
         return turn.plan(None, Reply(replies.WELCOME), Outcome.ROUTE_EXTERNAL)
     answer = _fact(heard)
     if not turn.conversation.routed_reminded:

@@ -38,6 +38,7 @@ FOLDER = Path(__file__).with_name("dialogues")
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 MONDAY_NOON = "2026-11-23 12:00"
 AGENT = "user:7"
+CAPTIONED = ("image", "video", "document")
 DESK = "(42) 99999-0000"
 BETWEEN_STEPS = timedelta(seconds=25)
 BEAT = timedelta(minutes=5)  # as often as the timeouts job runs
@@ -182,9 +183,10 @@ class Play:
         says = _listed(step.get("says"))
         for kind in _listed(step.get("sends")):
             content = _media(kind)
-            caption = says.pop(0) if says and "caption" in content.get(kind, {}) else ""
-            content.get(kind, {}).pop("caption", None)
-            contents.append(content | ({kind: content[kind] | {"caption": caption}} if caption else {}))
+            caption = says.pop(0) if says and kind in CAPTIONED else ""
+            if kind in CAPTIONED:
+                content[kind] = {**content[kind], "caption": caption}
+            contents.append(content)
             self._show("Cliente", f"[{kind}] {caption}".strip())
         for title in _listed(step.get("taps")):
             contents.append(self._tap(title))
