@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import random
 import secrets
@@ -126,6 +127,9 @@ def chaos(seed: int, arguments: argparse.Namespace) -> int:
             import django
 
             django.setup()
+            logging.getLogger("conversations").setLevel(
+                logging.ERROR
+            )  # of this process; the others have logs of their own
             from .run import run
 
             outcome = run(

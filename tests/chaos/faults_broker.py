@@ -23,7 +23,7 @@ TURN_POINTS = (
     "outbox.after_post",
 )
 CLAIM_POINTS = ("outbox.before_claim", "outbox.after_claim")
-DEATHS = 5
+DEATHS = 4
 
 
 @fault("B1", "a worker dies at some of its steps", early=True)
@@ -86,6 +86,7 @@ def valkey_flushed(lab: Lab) -> None:
     time.sleep(lab.random.uniform(0, 0.3))
     with lab.valkey() as valkey:
         valkey.flushall()
+    lab.flushes += 1
     lab.says(lab.person())
 
 
@@ -122,6 +123,7 @@ def worker_killed(lab: Lab) -> None:
 @fault("B8", "a message that kills its worker each time", early=True)
 def poison(lab: Lab) -> None:
     person = lab.person()
+    flushes = lab.flushes
     lab.arm_to_the_end("turn.after_lock", "kill9", times=3, subject=person.user_key)
     wamid = lab.says(person)
 
@@ -129,7 +131,9 @@ def poison(lab: Lab) -> None:
         header = lab.header(person.user_key)
         lab.expect(lab.was_hit("turn.after_lock", person.user_key), "it was given up before its third try")
         lab.expect(lab.is_answered(wamid), "nobody told the customer")
-        lab.expect(header is not None and header.mode == "WAITING_HUMAN", "the conversation was not given to a person")
+        if lab.flushes == flushes:  # a Valkey that forgets costs tries
+            given_up = header is not None and header.mode == "WAITING_HUMAN"
+            lab.expect(given_up, "the conversation was not given to a person")
 
     lab.later("B8", check)
 

@@ -80,6 +80,7 @@ class Lab:
         self.posted: dict[str, dict[str, Any]] = {}  # by wamid: what the driver itself brought and was answered 200
         self.witnesses: list[Witness] = []
         self.excused: set[str] = set()  # the user_keys of whom a reply is expected to fail for good
+        self.flushes = 0  # how often Valkey has forgotten everything
         self.notes: list[str] = []
         self.at_end: list[tuple[str, Callable[[], None]]] = []  # what can be looked at only when all is quiet, by row
         self._people: list[Person] = []
