@@ -104,7 +104,8 @@ class Turn:
     def close(self, session: Session, outcome: Outcome) -> None:
         session.summary = summarise(session)
         sessions.close_session(session, outcome=outcome, at=self.now)
-        if self.conversation.session_id in (None, session.pk):  # else it is a stray one, and another goes on
+        current = self.changes.get("session_id", self.conversation.session_id)
+        if current in (None, session.pk):  # else it is a stray one, and another goes on
             self.changes["session_id"] = None
         self.record(EventType.SESSION_CLOSED, session_id=session.pk, outcome=outcome.value)
         if outcome == Outcome.ROUTE_EXTERNAL:

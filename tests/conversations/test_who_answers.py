@@ -71,6 +71,17 @@ def test_what_needs_no_question_closes_the_session_at_once(text: str, words: str
     assert talk.last.session_id == "s0"
 
 
+def test_a_session_that_closes_at_once_after_a_handoff_leaves_none_behind() -> None:
+    talk = Talk()
+    talk.say("quero falar com uma pessoa")
+    handed_over = talk.conversation.session_id
+    talk.release()
+    talk.conversation.session_id = handed_over  # as the header has it until another session starts
+    talk.say("qual o horário?")
+    assert talk.outcomes == ["HANDOFF_HUMAN", "SELF_SERVE_INFO"]
+    assert talk.conversation.session_id is None
+
+
 def test_a_question_that_the_base_cannot_answer_goes_to_a_human() -> None:
     talk = Talk()
     assert "deixo com a nossa equipe" in text_of(talk.say("vocês têm CNPJ?"))
