@@ -152,6 +152,8 @@ def _absorb_one(
                 rest = f"{rest[: found.start]} ; {rest[found.end :]}"  # two sides, not one phrase
     if asked is None or not open_question or asked.name in taken:
         return taken
+    if asked.free and rest != text and len(re.findall(r"\w+", rest)) <= 1:
+        return taken  # all of it was something else: "até março", "R$ 500"
     value = read_answer(asked, text if asked.free else rest, today)
     taken |= _named(asked, value, collected) if value else {}
     return taken or _changed_anew(flow, text, collected, today)
@@ -509,6 +511,9 @@ _CHANNELS = {
     "iFood": r"ifood|i-food",
     "Presencial": r"presencial\w*|pessoalmente|balcao|(?:na|vem na|aqui na) loja|ao vivo|cara a cara",
 }
+_CHANNEL_CHOICES = (
+    "WhatsApp", "WhatsApp e Instagram", "Vários canais", "Instagram", "Facebook", "Telefone", "E-mail", "Site", "Presencial",
+)  # fmt: skip
 _EVERY_CHANNEL = r"\b(?:todos|tudo|varios|diversos|de tudo)\b"
 _COMMON = (
     "Telefone",
@@ -553,6 +558,8 @@ def _find_vehicle(text: str) -> answers.Found | None:
 
 
 def _read_channels(text: str) -> str | None:
+    if re.fullmatch(r"\d(?:\s?(?:,|e|\+)\s?\d){1,4}", answers.squeezed(text)):  # several of the list
+        text = ", ".join(_CHANNEL_CHOICES[int(n) - 1] for n in re.findall(r"[1-9]", text))
     if channels := _listed(_mentioned(text, _CHANNELS)):
         return channels
     if re.search(_EVERY_CHANNEL, answers.plain(text)):
@@ -646,8 +653,7 @@ _FLOWS = (
                   _find_business, critical=True, free=True, choices=_BUSINESSES, called=r"ramo|tipo de negocio|segmento"),
             Field("channels", "Canais", "Por quais canais seus clientes falam com vocês hoje? Escolha na lista ou escreva.",
                   _read_channels, _find_channels, critical=True, called=r"canais|canal",
-                  choices=("WhatsApp", "WhatsApp e Instagram", "Vários canais", "Instagram", "Facebook", "Telefone", "E-mail", "Site",
-                           "Presencial")),
+                  choices=_CHANNEL_CHOICES),
             Field("volume", "Volume de conversas", "Quantas conversas vocês atendem por dia ou por mês, mais ou menos?",
                   answers.read_per_month, answers.find_per_month, critical=True,
                   called=r"(?:(?:numero|quantidade|volume|total|qtd) de )?(?:conversas|mensagens|atendimentos)|volume",

@@ -174,7 +174,7 @@ def settled(words: str, today: date) -> str | None:
         return None
     if due is None:
         return words
-    return words if due == words else f"{words} ({due})"
+    return words if due in words else f"{words} ({due})"
 
 
 def _due(folded: str, today: date) -> str | None:

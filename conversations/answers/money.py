@@ -52,7 +52,8 @@ def read_money(text: str) -> str | None:
     folded = blank(NO_COUNT, plain(text))
     if find_deadline(text) is None and not re.search(rf"\d\s+(?:\w{{1,20}}\s+)?{PEOPLE}\b", folded):
         for match in _ANY.finditer(folded):
-            if not re.fullmatch(r"\s*(?:um|uma|0)\s*", match[0]) and not _counts_something(folded, match.end()):
+            bare = re.fullmatch(r"\s*(?:um|uma|[1-4]?\d)\s*", match[0])  # "5" may be five thousand, or a slip
+            if not bare and not _counts_something(folded, match.end()):
                 return _found(text, match).value
     if _FIRST_YOURS.search(folded) and "?" not in text:
         return UNKNOWN

@@ -318,4 +318,4 @@ def read_per_month(text: str) -> str | None:
     if good := re.search(r"\b(?:em|num|no) dia (?:bom|normal|fraco|cheio|movimentado)", folded):
         count = read_count(folded[: good.start()])
         return f"{count} por dia" if count else None
-    return read_count(text)
+    return read_count(blank(_ALONE, plain(text)))  # nobody does "só eu" a month

@@ -58,6 +58,7 @@ def first(count: int) -> dict[str, str]:
         (SOFTWARE, 1, "é pra empresa sim", {"client_type": "Empresa"}),
         (SOFTWARE, 4, "pra ontem", {"deadline": "pra ontem"}),
         (SOFTWARE, 1, "prefiro não dizer", {"problem": "unknown"}),
+        (SOFTWARE, 1, "até março", {"deadline": "até março (03/2027)"}),
         (SOFTWARE, 1, "pessoa física", {"client_type": "Pessoa física"}),
         (SOFTWARE, 2, "autônomo", {"client_type": "Autônomo(a)"}),
         (SOFTWARE, 5, "Belo Horizonte", {"city": "Belo Horizonte/MG"}),
