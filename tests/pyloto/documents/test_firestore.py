@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.api_core.exceptions import GoogleAPIError
+from google.api_core.exceptions import GoogleAPIError, ResourceExhausted, ServiceUnavailable
 
 from pyloto.documents import (
     AlreadyExists,
@@ -174,6 +174,27 @@ def test_every_call_brings_its_timeout_and_its_retry_policy(
         ("run_aggregation_query", 3.0, None),
         ("batch_write", 5.0, None),
     ]
+
+
+@pytest.mark.parametrize(("error", "calls"), [(ResourceExhausted("quota"), 1), (ServiceUnavailable("down"), 2)])
+def test_an_exhausted_quota_is_pressed_no_further(
+    monkeypatch: pytest.MonkeyPatch, error: GoogleAPIError, calls: int
+) -> None:
+    """The library's own policy would go on for a minute; what is merely unavailable is asked once more."""
+    seen: list[str] = []
+
+    class Refusing:
+        def batch_get_documents(self, request: Any, **options: Any) -> Any:
+            seen.append("read")
+            if len(seen) > 1:
+                raise ResourceExhausted("quota")
+            raise error
+
+    store = FirestoreStore(**STORE)
+    monkeypatch.setattr(store, "_connected", Refusing)
+    with pytest.raises(Unavailable):
+        store.get_many(["things/a"])
+    assert len(seen) == calls
 
 
 def test_one_of_two_racing_commits_wins(firestore_store: DocumentStore) -> None:
