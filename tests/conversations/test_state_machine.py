@@ -269,10 +269,19 @@ class OneConversation(RuleBasedStateMachine):
         what=st.sampled_from(["is_served", "delivers", "takes", "releases", "closes", "times_out", "phone", "erases"]),
         commit=st.integers(0, 2),
         agent=st.sampled_from(AGENTS),
+        refused=st.booleans(),
     )
-    def is_overtaken(self, what: str, commit: int, agent: str) -> None:
-        """Somebody else is faster between a worker's reading and one of its commits."""
+    def is_overtaken(self, what: str, commit: int, agent: str, refused: bool) -> None:
+        """Somebody else is faster between a worker's reading and one of its commits.
+
+        `refused`: it is a reply that Meta refused at first, and that the worker claims once more.
+        """
         self._passes()
+        if refused:
+            self.meta.weather = ["429"]
+            self._works()
+            self._calm()
+            self._passes(seconds=31)
         self.store.before_commits = [*([lambda: None] * commit), lambda: self._meanwhile(what, agent)]
         self._works()
         self._calm()
