@@ -36,7 +36,7 @@ from conversations.services.takeover import handoff_given_back, take_over
 from conversations.stores import ConversationStore, Loaded, bot_controls, due
 from conversations.whatsapp.client import WhatsAppOutboundClient
 from pyloto.documents import AlreadyExists, Unavailable, Update, Write, get_store
-from pyloto.errors import PermanentError, TransientError
+from pyloto.errors import TransientError
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import bind_correlation_id
@@ -57,10 +57,6 @@ CONTROLS_FRESH = timedelta(seconds=1)  # a turn without a model is done in less
 
 class TooManyRaces(TransientError):
     """Others kept changing the conversation, or the store kept failing: the sweeper rings again."""
-
-
-class SetAside(PermanentError):
-    """Every try of this turn failed or killed its worker, and so did giving it up; a person has been called by alert."""
 
 
 class Next(NamedTuple):
@@ -136,14 +132,15 @@ def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> dat
         bind_correlation_id(messages[-1].correlation_id)
         all_read = len(items) < OPEN_ITEMS_MAX
         run.count_try(ATTEMPTS_MAX)
-        if run.tries > TRIES_MAX:
+        if run.tries > TRIES_MAX:  # every one failed or killed its worker, and so did giving it up
             alert("turn_set_aside", user_key=run.user_key, tries=run.tries)
-            raise SetAside("the turn kills whatever touches it")
-        try:
-            sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
-            later += [now] if len(inbound) > len(messages) else []
-        except Postponed as postponed:
-            later.append(postpone(run, postponed.context, inbound, all_read=all_read))
+            run.tries = 0  # so that this run, which tries nothing, does not make them forgotten
+        else:
+            try:
+                sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
+                later += [now] if len(inbound) > len(messages) else []
+            except Postponed as postponed:
+                later.append(postpone(run, postponed.context, inbound, all_read=all_read))
     if sends_wait and (outbox_at := work_outbox(run)):
         later.append(outbox_at)
     return min(later, default=None)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import structlog
+from django.utils import timezone
 
 from ai import knowledge
 from conversations import pipeline
 from conversations.fallbacks import NEUTRAL
 from conversations.models import MessageState, Mode
 from conversations.replies import Reply
-from conversations.services import commits, context, planning, turns
+from conversations.services import agents, commits, context, planning, turns
 from conversations.services.turns import TooManyRaces
 from conversations.tasks import sweep
 from pyloto.documents import AlreadyExists, InvalidDocument, Unavailable, Update
@@ -166,16 +167,21 @@ def test_what_fails_for_good_ends_with_a_person_a_neutral_word_and_an_alert(
 def test_what_kills_even_who_gives_it_up_is_left_alone_with_an_alert(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers would else be killed for ever, and others wait for them."""
-    customer.writes("oi")
+    """Workers would else be killed for ever, and others wait for them. What an agent writes leaves all the same."""
+    customer.writes("oi").is_served()
+    customer.writes("mata quem lê")
     monkeypatch.setattr(turns, "take_turn", raising(WorkerDied()))
     for _ in range(turns.TRIES_MAX):
         with pytest.raises(WorkerDied):
             customer.is_served()
-    with structlog.testing.capture_logs() as logs, pytest.raises(turns.SetAside):
+    agents.take(user_key=customer.user_key, agent="user:7", now=timezone.now())
+    agents.reply(user_key=customer.user_key, agent="user:7", text="Oi!", key="a1", now=timezone.now())
+    with structlog.testing.capture_logs() as logs:
         customer.is_served()
-    assert [line["event"] for line in logs if line.get("alert")] == ["turn_set_aside"]
-    assert customer.received[0].state == MessageState.RECEIVED  # and lost it is not
+        customer.is_served()
+    assert [line["event"] for line in logs if line.get("alert")] == ["turn_set_aside"] * 2
+    assert sorted(message.state for message in customer.received) == ["HANDLED", "RECEIVED"]  # and lost it is not
+    assert customer.outside.texts[-1] == "Oi!"
 
 
 def test_a_classifier_that_raises_is_no_failure(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
