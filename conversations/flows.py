@@ -29,7 +29,8 @@ class Field:
     `free`: any sentence is an answer. `choices`: up to three are buttons, more a list; a tap names a choice by its place,
     so new ones come last. `profile`: the field of the profile that holds the same fact. `called`: what customers call it,
     as a pattern over plain text. `settle`: what was read, made final on the day it was said, or None where it can't be.
-    `again`: the question after an answer that was not understood; `doubt`: what is said of one that was not settled.
+    `told`: what in front of an answer that is found in a sentence says that it is one, where a sentence may hold another
+    of its kind. `again`: the question after an answer that was not understood; `doubt`: what is said of one that was not settled.
     `completes`: the field whose answer may lack this one; it is asked while it does, and never of itself.
     """
 
@@ -44,6 +45,7 @@ class Field:
     profile: str = ""
     called: str = ""
     settle: Callable[[str, date], str | None] | None = None
+    told: str = ""
     again: str = ""
     doubt: str = ""
     completes: str = ""
@@ -144,8 +146,8 @@ def _absorb_one(
             continue
         said = text if field.free else rest
         found = field.find(said)
-        if found and asked and field.settle and not _is_told(said, found):
-            continue  # "um relatório no fim do mês" is no deadline
+        if found and asked and field.told and not _is_told(field, said, found):
+            continue  # "um relatório no fim do mês" is no deadline, "custa R$ 300 por mês" no budget
         if found and (value := _settled(field, found.value, today)):
             taken[field.name] = value
             if not field.free:
@@ -187,13 +189,13 @@ def _changed_anew(flow: Flow, text: str, collected: Mapping[str, str], today: da
     return {}
 
 
-def _is_told(text: str, found: answers.Found) -> bool:
-    """Whether a day that stands in a sentence about something else is said to be the customer's own deadline."""
+def _is_told(field: Field, text: str, found: answers.Found) -> bool:
+    """Whether a day or a sum in a sentence about something else is said to be the customer's own deadline or budget."""
     said = answers.plain(text[max(0, found.start - 24) : found.end])
     before, after = re.split(r"[,;.\n]", text[: found.start])[-1], re.split(r"[,;.\n]", text[found.end :])[0]
     if len(before.split()) + len(after.split()) <= 1:
         return True  # it stands alone between commas
-    return bool(re.search(r"\b(ate|prazo|precis\w+|quer\w+|entrega\w*|para|pra|urgen\w+|quanto antes)\b", said))
+    return bool(re.search(rf"\b(?:{field.told})\b", said))
 
 
 def _absorb_list(flow: Flow, line: str, collected: Mapping[str, str], asked: Field, today: date) -> dict[str, str]:
@@ -477,6 +479,8 @@ _NO_BUDGET = "Prefiro não dizer"
 _WHERE = r"cidade|municipio|local|endereco"
 _WHEN = r"prazo|data|entrega do sistema|deadline"
 _HOW_MUCH = r"orcamento|valor|verba|investimento|budget"
+_IN_TIME = r"ate|prazo|precis\w+|quer\w+|entregar|entregue|para|pra|pro|urgen\w+|quanto antes|pressa"
+_TO_SPEND = r"tenho|temos|uns|umas|ate|invest\w+|gast\w+|orcamento|verba|disponivel|posso|podemos|pag(?:ar|o|amos)|em torno|cerca"
 _WHICH_CITY = "Me diz só a cidade e o estado, por exemplo: Ponta Grossa, PR."
 
 
@@ -636,11 +640,11 @@ _FLOWS = (
                   again="Quantas pessoas, mais ou menos? Pode ser só um número, como 5 ou 10 a 20."),
             *_place("Em qual cidade e estado vocês estão?", critical=True),
             Field("deadline", "Prazo", "Para quando você precisa disso?", answers.read_deadline, answers.find_deadline,
-                  critical=True, choices=("O quanto antes", "Em até 3 meses", "Sem pressa"), called=_WHEN, settle=answers.settled,
+                  critical=True, choices=("O quanto antes", "Em até 3 meses", "Sem pressa"), called=_WHEN, settle=answers.settled, told=_IN_TIME,
                   again="Para quando seria? Por exemplo: até março, em 3 meses, sem pressa.",
                   doubt="Essa data já passou ou não existe no calendário. 🤔"),
             Field("budget", "Orçamento", "Por último: você já tem um orçamento em mente? Se preferir não dizer, tudo bem.",
-                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH,
+                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH, told=_TO_SPEND,
                   again="Qual seria o valor, mais ou menos? Por exemplo: até 5 mil. Se preferir não dizer, tudo bem."),
         ),
     ),
@@ -663,7 +667,7 @@ _FLOWS = (
             Field("goal", "Objetivo", "E o que você gostaria de alcançar com o Pyloto?", answers.read_text, critical=True, free=True,
                   called=r"objetivo|meta"),
             Field("budget", "Orçamento mensal", "Por último: já tem um orçamento mensal em mente? Se preferir não dizer, tudo bem.",
-                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH,
+                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH, told=_TO_SPEND,
                   again="Qual seria o valor por mês, mais ou menos? Por exemplo: até 300 reais. Se preferir não dizer, tudo bem."),
         ),
     ),

@@ -95,7 +95,7 @@ _PER = {
 }  # fmt: skip
 _PERIOD = r"(?:fim de semana|final de semana|dia(?=s?\b)|mes|semana|noite|hora|ano|quinzena|turno)"
 _UNIT = re.compile(
-    rf"(?:\b(?:por|ao|a|no|na|em|p|pro|pra|cada|a cada|em cada|todo|toda|todos os|todas as)\s{{1,3}}|/\s?|\bp/\s?)(?P<unit>{_PERIOD})s?\b"
+    rf"(?:\b(?:por|ao|a|no|na|em|p|pro|pra|cada|a cada|em cada|todo|toda|todos os|todas as)\s{{1,3}}|/\s?|\bp/\s?)(?P<unit>{_PERIOD})s?\b(?!\spassad)"
     r"|\b(?P<adverb>mensa(?:l|is)|diari[oa]s?|semana(?:l|is)|anua(?:l|is)|diariamente|mensalmente|semanalmente)\b"
 )
 _ADVERBS = {"m": "mes", "d": "dia", "s": "semana", "a": "ano"}
@@ -255,7 +255,7 @@ def read_count(text: str) -> str | None:
     return amount.text if amount.low else None
 
 
-_HANDLED = r"\b(?:control|gerenci|cadastr|acompanh|atend|trein|organiz|monitor|gerir|administr|contrat|busc|procur|falar com)\w*[^.,\n]{0,25}$"
+_HANDLED = r"\b(?:control|gerenci|cadastr|acompanh|atend|trein|organiz|monitor|gerir|administr|contrat|busc|procur|reserv|mesa|perd|falar com)\w*[^.,\n]{0,25}$"
 
 
 def find_people(text: str) -> Found | None:

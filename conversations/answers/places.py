@@ -170,6 +170,9 @@ def find_city(text: str) -> Found | None:
         uf = _UF_OF[plain(named["uf"])]
         found.append(Found(_town(named["city"], uf) or f"{named['city']}/{uf}", named.start(), named.end()))
     for match in _ALONE.finditer(folded):
+        before, after = folded[max(0, match.start() - 8) : match.start()], folded[match.end() : match.end() + 8]
+        if re.match(r"\s(?:a|ate)\s[a-z]", after) or re.search(r"[a-z]\s(?:a|ate)\s$", before):
+            continue  # "de Curitiba a Manaus"
         uf = _UF_OF[match["state"]] if match["state"] else ""
         if town := _town(match["city"], uf) or _town(match["city"]):
             found.append(Found(town, match.start(), match.end() if _town(match["city"], uf) else match.end("city")))

@@ -75,6 +75,52 @@ def test_every_answer_of_a_message_is_taken(flow: flows.Flow, known: int, text: 
     assert flows.absorb(flow, text, collected, field.name, today=TODAY) == taken
 
 
+# What a system should do, or what is wrong today, told in answer to the question for the problem.
+ABOUT_SOMETHING_ELSE = [
+    "controlar a agenda dos médicos e os pacientes de cada dia",
+    "hoje anoto tudo no caderno e no fim do mês não bate",
+    "as entregas atrasam na sexta e no sábado",
+    "vender pela internet para todo o Brasil, de Curitiba a Manaus",
+    "mandar boleto todo dia 10 e cobrar quem não pagou até o vencimento",
+    "emitir nota fiscal e relatório mensal",
+    "quero que o cliente pague 50 reais por mês pelo aplicativo",
+    "o sistema atual custa R$ 300 por mês e é ruim",
+    "temos 3 lojas e 40 produtos",
+    "cadastrar até 200 alunos por turma",
+    "lembrar o cliente da consulta 24 horas antes",
+    "acompanhar as metas dos vendedores por semana",
+    "perdi 2 clientes na semana passada",
+    "atendo das 8h às 18h de segunda a sexta",
+    "organizar as vendas do Natal e da Páscoa",
+    "funciona desde 2015 em planilha",
+    "integrar com o sistema da Palmeira Distribuidora",
+    "quero controlar 15 motos e 20 motoristas",
+    "mostrar na tela os pedidos de hoje e de amanhã",
+    "preciso parar de usar papel",
+    "avisar uma semana antes do vencimento",
+    "a cada 3 meses refazer o contrato",
+    "ver o estoque das 2 filiais",
+    "um catálogo com 500 itens",
+    "receber pix e cartão em até 12x",
+    "o cliente escolhe entrega em 30 minutos",
+    "pedido mínimo de 20 reais",
+    "quero reservar mesas para 4 pessoas",
+    "dividir a conta por pessoa",
+    "calcular o frete de Santos a Salvador",
+    "gerar relatório em janeiro e julho",
+    "contrato de 12 meses com os inquilinos",
+    "a nossa média é 4 mil visitas no site",
+]
+
+
+@pytest.mark.parametrize("text", ABOUT_SOMETHING_ELSE)
+def test_the_numbers_days_sums_and_places_of_a_story_answer_nothing(text: str) -> None:
+    known = {"client_type": "Empresa"}
+    assert flows.absorb(SOFTWARE, text, known, "problem", today=TODAY) == {"problem": text}
+    known = {"business_type": "padaria", "channels": "WhatsApp"}
+    assert flows.absorb(SAAS, text, known, "pain", today=TODAY) == {"pain": text}
+
+
 PARTS = {
     "users": "somos em 8", "city": "em Londrina/PR", "deadline": "até março", "budget": "uns R$ 5.000",
     "client_type": "minha empresa",
