@@ -189,6 +189,10 @@ _GREETING = (
     r"((oi+e?|ola|opa|e ai|eai|bom dia|boa tarde|boa noite|hey|hello|alo|tudo (bem|bom)|td bem|blz|beleza|salve|otto|pessoal"
     r"|(muito )?obrigad[oa]|(mt |mto )?obg|valeu|vlw|ok|certo|entendi|ta bom|voltei|ah|ta)[ ,!?.]*)+"
 )
+_GRIEVANCES = (
+    r"\b(process(ar|o|arei) (voces?|vcs?|a pyloto)|meu advogado|no procon|apag(ar|uem|a|ue) (todos )?(os )?meus dados"
+    r"|exclu(ir|am|a) (todos )?(os )?meus dados)\b"
+)
 _THANKS = r"\b(obrigad\w+|brigad\w+|obg\w*|valeu|vlw|agradec\w+|grat[oa])\b"
 _ALSO = r"\b(?:tambem|tbm|tb|alem d\w+|e ainda|outra coisa)\b"  # what stands on its two sides are two wishes
 
@@ -228,6 +232,11 @@ def is_thanks(message: str) -> bool:
 def is_insult(message: str) -> bool:
     """Whether somebody is insulted; what else a message may say is another question."""
     return bool(re.search(_INSULTS, fold(message)))
+
+
+def is_grievance(message: str) -> bool:
+    """Whether a message threatens with the law, or claims rights: a person's matter, whatever was asked."""
+    return bool(re.search(_GRIEVANCES, fold(message)))
 
 
 def tampers(message: str) -> bool:

@@ -52,7 +52,7 @@ class Dialogue:
         self.noted: dict[str, dict[str, str]] = {}  # of them those that are said back, by intent and label
         self.picked: str | None = None  # the intent tapped in this turn
         self.dropped = False  # the active one was, in this turn
-        self.insulted = False
+        self.upset = ""  # why a human is offered to a customer who is
         self.gave = False  # an answer of this turn was more than a refusal
         self.introduces = is_new and not self._has_met()
 
@@ -156,7 +156,9 @@ class Dialogue:
             self.turn.lead.append(replies.CANCELLED)
             self._cancel()
         elif self._is_insult(text):
-            self.insulted = True
+            self.upset = replies.INSULTED
+        elif flow and rules.is_grievance(text):
+            self.upset = replies.GRIEVANCE
         elif rules.is_insult(text) and not flow:
             self.turn.lead.append(replies.SORRY)
             self._add_detected()
@@ -366,8 +368,8 @@ class Dialogue:
     def _serve(self) -> TurnPlan:
         """Serve the active intent, and the next ones as far as they need no answer of the customer's."""
         self._record_reading()
-        if self.insulted and not self.understood:
-            return self._offer_human(replies.INSULTED)
+        if self.upset and not self.understood:
+            return self._offer_human(self.upset)
         if self.wants_menu:
             return self._menu()
         if self.try_again and not self.understood:
