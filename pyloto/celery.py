@@ -6,11 +6,13 @@ from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
 import pyloto.observability.celery_signals  # noqa: F401 - connects logging and correlation
+from pyloto.broker import mend_kombu
 from pyloto.documents import warm_up
 from pyloto.start_up import require_checks
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pyloto.settings")
 
+mend_kombu()
 app = Celery("pyloto")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
