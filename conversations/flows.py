@@ -491,7 +491,7 @@ def _place(question: str, *, critical: bool = False) -> tuple[Field, ...]:
               again=_WHICH_CITY),
         Field("state", "Estado", "E em qual estado fica?", answers.read_state, completes="city",
               lacks=answers.lacks_state, again="Qual é o estado? Pode ser só a sigla, como PR ou SC."),
-        Field("town", "Município", "E em qual cidade?", answers.read_city, completes="city", lacks=answers.lacks_town,
+        Field("town", "Município", "E em qual cidade?", answers.read_town, completes="city", lacks=answers.lacks_town,
               complete=answers.town_in, again="Qual é o nome da cidade?"),
     )  # fmt: skip
 

@@ -303,6 +303,12 @@ def read_state(text: str) -> str | None:
     return None
 
 
+def read_town(text: str) -> str | None:
+    """A town, where the state alone was said before and would be no news."""
+    place = read_city(text)
+    return None if place is None or lacks_town(place) else place
+
+
 def lacks_state(place: str) -> bool:
     """Whether it is a town whose state nobody said and nobody can know: "Guaragi"."""
     return "/" not in place and "," not in place and place != EVERYWHERE and place not in STATES.values()
@@ -317,8 +323,6 @@ def town_in(state: str, town: str) -> str:
     """The town in the state that was said before: "Paraná" and "Irati" are "Irati/PR"."""
     uf = _UF_OF.get(plain(state), "")
     name = town.partition("/")[0]
-    if town in STATES.values():
-        return state
     return _town(name, uf) or (town if "/" in town else f"{name}/{uf}")
 
 
