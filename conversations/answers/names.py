@@ -11,7 +11,7 @@ _LOWER = {"de", "da", "do", "dos", "das", "e"}
 _LEAD = re.compile(
     r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|eu sou|pode (?:me )?chamar d[eo]|(?:o )?(?:meu|nosso) nome(?: completo)?|meu nome e|sou|(?:aqui )?quem fala|aqui"
     r"|o nome(?: dela| completo)?|nome(?: da (?:empresa|loja)| completo| fantasia)?|(?:a |minha |nossa )?(?:empresa|loja|mercado|padaria|pizzaria|farmacia)(?= se chama| chama| e |:)|chama-se|se chama|chama|chamo"
-    r"|e chamad[oa]|a|o|da|do)(?:\s*[:,-]\s*|\s+))+"
+    r"|e chamad[oa]|a|o|da|do)(?:\s*[:,!-]\s*|\s+))+"
 )
 # What no name holds: verbs and things of a sentence.
 _SENTENCE = (

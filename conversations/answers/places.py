@@ -23,7 +23,11 @@ INTERIOR = "Interior"
 SLIP_MIN = 9  # letters of a small town's name in which a slip is mended: shorter ones are mostly other places
 PLACES_MAX = 4  # cities of one answer that are kept
 
-_UF_OF = {plain(name): uf for uf, name in STATES.items()} | {uf.lower(): uf for uf in STATES} | {"minas": "MG"}
+_UF_OF = (
+    {plain(name): uf for uf, name in STATES.items()}
+    | {uf.lower(): uf for uf in STATES}
+    | {"minas": "MG", "sta catarina": "SC"}
+)
 _STATE = rf"(?:{'|'.join(sorted(_UF_OF, key=len, reverse=True))})"
 _UF = rf"(?:{'|'.join(uf.lower() for uf in STATES)})"
 # Several towns have these names; who gives no state means the large one, or the one near the company.

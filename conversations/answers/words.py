@@ -92,7 +92,7 @@ _CONTACTS = (
     r"|(?<!\d)(?:\+?55\s?)?\(?\d{2}\)?[\s.-]?(?:9\s?)?\d{4}[\s.-]?\d{4}(?!\d)"  # telephone with its area
     r"|(?<!\d)9\d{4}-?\d{4}(?!\d)|(?<!\d)\d{4}-(?!\d{2}00(?!\d))\d{4}(?!\d)"
     r"|(?<!\d)\d{10,}|\b(?:cep|cnpj|cpf|rg|nota|placa|telefone|tel|fone|ramal|pix)\b[\s:.ºo]{0,4}\d[\d./-]{0,20}"
-    r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao|sala|apto|bloco|andar|orcamento|valor|preco)\s[^\d\n]{0,40}\d{1,6}(?:\s?(?:mil|k)\b)?"
+    r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao|sala|apto|apartamento|bloco|andar|orcamento|valor|preco)\s[^\d\n]{0,40}\d{1,6}(?:\s?(?:mil|k)\b)?"
 )
 _DATES_AND_TIMES = (
     r"(?<!\d)\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})(?!\d)|(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)"  # 15/03/2027
