@@ -278,6 +278,7 @@ class OneConversation(RuleBasedStateMachine):
         """
         self._passes()
         if refused:
+            self.delivers(TEXTS[2])
             self.meta.weather = ["429"]
             self._works()
             self._calm()
@@ -285,6 +286,14 @@ class OneConversation(RuleBasedStateMachine):
         self.store.before_commits = [*([lambda: None] * commit), lambda: self._meanwhile(what, agent)]
         self._works()
         self._calm()
+
+    @precondition(lambda self: self.expected)
+    @rule(agent=st.sampled_from(AGENTS))
+    def is_taken_before_a_claim(self, agent: str) -> None:
+        """The one order of things in which only the header's version keeps the bot silent."""
+        self.releases()
+        self.waits(1900)
+        self.is_overtaken("takes", 0, agent, True)
 
     @precondition(lambda self: self.expected)
     @rule(what=st.sampled_from(["takes", "releases", "status", "delivers", "phone"]), agent=st.sampled_from(AGENTS))
