@@ -285,7 +285,8 @@ def test_the_last_line_adds_up_all_seeds() -> None:
 
 
 def test_a_seeds_own_process_gets_the_other_arguments() -> None:
-    assert without(["--seeds", "3", "--only", "A1"], "--seed", "--seeds") == ["--only", "A1"]
+    for given in (["--seeds", "3"], ["--seeds=3"], ["--seed", "5"], []):
+        assert without([*given, "--only", "A1"], "--seed", "--seeds") == ["--only", "A1"]
 
 
 def audit_logs() -> Any:

@@ -70,8 +70,8 @@ def run_in_process_of_its_own(seed: int) -> tuple[dict[str, Any], int]:
     """Settings are read once in a process: each seed gets one."""
     with tempfile.TemporaryDirectory(prefix="pyloto-chaos-result-") as folder:
         result = Path(folder) / "result.json"
-        others = [argument for argument in sys.argv[1:] if not argument.startswith(("--seeds", "--seed="))]
-        command = [sys.executable, "-m", "tests.chaos", *without(others, "--seed", "--seeds"), "--seed", str(seed)]
+        others = without(sys.argv[1:], "--seed", "--seeds")
+        command = [sys.executable, "-m", "tests.chaos", *others, "--seed", str(seed)]
         code = subprocess.run([*command, "--result", str(result)], check=False).returncode
         return (json.loads(result.read_text()) if result.exists() else {}), code
 
@@ -80,7 +80,7 @@ def without(arguments: Sequence[str], *options: str) -> list[str]:
     """The arguments, less these options and their values."""
     kept, skip = [], False
     for argument in arguments:
-        if not skip and argument not in options:
+        if not skip and argument.partition("=")[0] not in options:
             kept.append(argument)
         skip = argument in options and not skip
     return kept
