@@ -17,6 +17,7 @@ from conversations.services.ownership import (
     Change,
     Contended,
     Known,
+    NewMessages,
     NoConversation,
     change,
     given_back,
@@ -35,6 +36,7 @@ from pyloto.privacy.hashing import digest
 __all__ = [
     "Contended",
     "InvalidMessage",
+    "NewMessages",
     "NoConversation",
     "NotTaken",
     "NotWithHuman",
@@ -173,17 +175,20 @@ def _checked(text: str) -> Text:
     return Text(text)
 
 
-def close(*, user_key: str, agent: str, now: datetime) -> Conversation:
+def close(*, user_key: str, agent: str, now: datetime, seen: str | None = None) -> Conversation:
     """The agent is done: the handoff is resolved, and the bot answers the next message.
 
-    Raises `NotWithHuman` where the bot has it already, `NotTaken`, `TakenByOther`, `NoConversation`, or `Contended`.
+    `seen`: the header's `attempt` on the page where they pressed the button. Raises `NotWithHuman` where the bot has it
+    already, `NewMessages`, `NotTaken`, `TakenByOther`, `NoConversation`, or `Contended`.
     """
 
     def decide(known: Known, seed: str) -> Change:
         if known.header.mode == Mode.BOT:
             raise NotWithHuman("this conversation is not with a person")
         _check_owner(known, agent)
-        return given_back(known, mode=Mode.BOT, event_type=EventType.HANDOFF_RESOLVED, actor=agent, seed=seed, now=now)
+        return given_back(
+            known, mode=Mode.BOT, event_type=EventType.HANDOFF_RESOLVED, actor=agent, seed=seed, now=now, seen=seen
+        )
 
     return change(user_key=user_key, decide=decide, now=now)
 

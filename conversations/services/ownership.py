@@ -33,6 +33,10 @@ class NoConversation(PermanentError):
     """There is none under this key, or it goes on elsewhere: its customer was erased, or merged into another one."""
 
 
+class NewMessages(PermanentError):
+    """The customer wrote since the page was made on which somebody decided: they should read it first."""
+
+
 class Contended(TransientError):
     """Others kept changing the conversation, or the store did not answer; nothing is half done."""
 
@@ -119,7 +123,7 @@ def change(
             met_existing = met_existing or isinstance(exc, AlreadyExists)
             time.sleep(jitter(race))
         else:
-            for name, value in tried.fields.items():
+            for name, value in (tried.fields | {"attempt": attempt}).items():
                 setattr(header, name, value)
             return header
     raise Contended("the conversation changed at every try")
@@ -197,10 +201,24 @@ def taken(
 
 
 def given_back(
-    known: Known, *, mode: Mode, event_type: EventType, actor: str, seed: str, now: datetime, **metadata: Any
+    known: Known,
+    *,
+    mode: Mode,
+    event_type: EventType,
+    actor: str,
+    seed: str,
+    now: datetime,
+    seen: str | None = None,
+    **metadata: Any,
 ) -> Change:
-    """The person who has the conversation leaves it: to the bot, or with `mode` WAITING_HUMAN to the next person."""
+    """The person who has the conversation leaves it: to the bot, or with `mode` WAITING_HUMAN to the next person.
+
+    `seen`: the header's `attempt` on the page where that was decided. Raises `NewMessages` where that is an older one
+    and something is unread: the bot answers only what comes from now on.
+    """
     header = known.header
+    if seen is not None and header.unread and header.attempt != seen:
+        raise NewMessages("the customer wrote meanwhile")
     status = Handoff.Status.OPEN if mode == Mode.WAITING_HUMAN else Handoff.Status.RESOLVED
     ended, writes = handoff_ended(known.waiting, event_type, status=status, actor=actor, seed=seed, now=now, **metadata)
     fields: dict[str, Any] = {

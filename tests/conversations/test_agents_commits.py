@@ -10,8 +10,9 @@ from django.db import connections
 from django.utils import timezone
 
 from audit import EventType
-from conversations.models import Mode
-from conversations.services.agents import NotWithHuman, TakenByOther
+from conversations.models import Conversation, Mode
+from conversations.services import agents
+from conversations.services.agents import NewMessages, NotWithHuman, TakenByOther
 from conversations.services.release import release_to_bot
 from pyloto.documents import PreconditionFailed, Unavailable
 from pyloto.documents.embedded import EmbeddedStore
@@ -74,15 +75,28 @@ def test_two_agents_never_both_have_one(customer: Customer) -> None:
     assert len(customer.events(EventType.HANDOFF_TAKEN)) == rounds
 
 
-def test_a_release_that_comes_after_the_turn_leaves_the_message_to_the_agent(customer: Customer) -> None:
+@pytest.mark.parametrize("give_back", [agents.close, release_to_bot])
+def test_what_the_agent_has_not_seen_is_read_before_the_bot_goes_on(
+    customer: Customer, give_back: Callable[..., Conversation]
+) -> None:
     customer.writes("quero falar com uma pessoa").is_served()
-    take(customer)
+    seen = take(customer).attempt
     customer.writes("Onde vocês ficam?")
     customer.store.before_commits.append(customer.is_served)
-    release_to_bot(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    with pytest.raises(NewMessages):
+        give_back(user_key=customer.user_key, agent=ANA, now=timezone.now(), seen=seen)
+    header = customer.header
+    assert (customer.received[-1].state, header.mode, header.unread) == ("HANDLED", "HUMAN", 1)
+    give_back(user_key=customer.user_key, agent=ANA, now=timezone.now(), seen=header.attempt)
+    assert customer.header.mode == "BOT"
+
+
+def test_the_agents_own_reply_is_nothing_new(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    seen = take(customer).attempt
+    reply(customer)
     customer.is_served()
-    assert len(customer.outside.sent) == 1
-    assert (customer.received[-1].state, customer.header.mode, customer.header.unread) == ("HANDLED", "BOT", 1)
+    assert agents.close(user_key=customer.user_key, agent=ANA, now=timezone.now(), seen=seen).mode == "BOT"
 
 
 def test_put_back_it_waits_for_the_next_one(customer: Customer) -> None:
