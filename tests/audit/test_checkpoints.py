@@ -308,6 +308,12 @@ def test_a_new_key_goes_on_where_the_old_one_is_known(signed, settings):
     assert verify_note(CheckpointStore().get(2).note, old).size == 2
 
 
+@pytest.fixture
+def ready(settings):
+    """Nothing else stops the start: Django's test runner sets DEBUG to False, and the Graph API of the tests is no https."""
+    settings.WHATSAPP_GRAPH_URL = "https://graph.facebook.com"
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -323,7 +329,7 @@ def test_a_new_key_goes_on_where_the_old_one_is_known(signed, settings):
         ("AUDIT_PREVIOUS_PUBLIC_KEYS", [str(signing.VerifierKey("another/log", b"k" * 32))]),
     ],
 )
-def test_a_key_that_cannot_be_used_stops_the_start(settings, setting, value):
+def test_a_key_that_cannot_be_used_stops_the_start(ready, settings, setting, value):
     require_checks()
     setattr(settings, setting, value)
 
@@ -337,7 +343,7 @@ def only_public_key(settings):
     settings.AUDIT_SIGNING_KEY = ""
 
 
-def test_who_only_verifies_needs_no_signing_key(signed, only_public_key, capsys, settings):
+def test_who_only_verifies_needs_no_signing_key(ready, signed, only_public_key, capsys, settings):
     require_checks()
     call_command("audit_verify", "--json")
     call_command("audit_checkpoint", "--public-key")
