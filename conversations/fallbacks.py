@@ -60,7 +60,9 @@ def plan_undelivered(
         turn.hand_over(current, outcome=Outcome.FAILED_INTERNAL, routing=ROUTING_FAILURE)
         plan = turn.plan(current, neutral_words(now) if may_speak else None, Outcome.FAILED_INTERNAL)
         assert plan.handoff is not None
-        plan.handoff.summary = f"A resposta do bot ficou sem entrega. {failure_text(message)}\n{plan.handoff.summary}"
+        whose = "do atendente" if message.actor == Actor.HUMAN else "do bot"
+        failure = f"A resposta {whose} ficou sem entrega. {failure_text(message)}"
+        plan.handoff.summary = f"{failure}\n{plan.handoff.summary}"
         return plan
 
     try:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from pyloto.documents import is_document_id
 
-from .agent_pages import EXPLAINED, REPLY, VIEW, AgentPages, explain
+from .agent_pages import EXPLAINED, RELEASE, REPLY, VIEW, AgentPages, explain
 from .doorbell import doorbell
 from .services import media, uncertain
 from .services.agents import agent_of
@@ -80,9 +80,9 @@ class MessagePages(AgentPages):
         self, request: HttpRequest, user_key: str, message_key: str, decide: Callable[..., Any], done: str
     ) -> HttpResponse:
         self.check_message(request, user_key, message_key, REPLY)
-        agent = agent_of(request.user.pk)
+        agent, overrules = agent_of(request.user.pk), request.user.has_perm(RELEASE)
         try:
-            decide(user_key=user_key, message_key=message_key, agent=agent, now=timezone.now())
+            decide(user_key=user_key, message_key=message_key, agent=agent, now=timezone.now(), overrules=overrules)
         except uncertain.NotInDoubt:
             messages.warning(request, "Não há o que decidir: a mensagem chegou, ou alguém já decidiu.")
         except EXPLAINED as exc:

@@ -257,8 +257,16 @@ def calls_person(message: Message, step: Settle, header: Conversation) -> bool:
 
     Where a person has it, or is awaited, the conversation shows it to them.
     """
-    goes_wrong = step.state in IN_DOUBT and message.state not in IN_DOUBT
-    return goes_wrong and header.mode == Mode.BOT and not header.merged_into
+    return _goes_wrong(message, step) and header.mode == Mode.BOT and not header.merged_into
+
+
+def fails_person(message: Message, step: Settle, header: Conversation) -> bool:
+    """Whether an agent's answer will not arrive, or may not have, and a person still has the conversation."""
+    return _goes_wrong(message, step) and header.mode != Mode.BOT and message.actor == Actor.HUMAN
+
+
+def _goes_wrong(message: Message, step: Settle) -> bool:
+    return step.state in IN_DOUBT and message.state not in IN_DOUBT
 
 
 def window_is_open(last_user_at: datetime | None, now: datetime) -> bool:

@@ -75,8 +75,9 @@ def plan_turn(
     heard = hear(speaking, classification, now)
     if silenced and not heard.wants_human:
         return replace(turn.silent(current, Outcome.AWAITING_USER), postponed=True)
-    plan = _stop(turn, current, speaking, heard, new_session_id) or _answer(turn, current, heard, new_session_id)
-    return _unspoken(plan) if silenced else plan
+    if silenced:  # what was said to a silent bot is no flood, and its notice would be dropped: the wish counts
+        return _unspoken(_answer(turn, current, heard, new_session_id))
+    return _stop(turn, current, speaking, heard, new_session_id) or _answer(turn, current, heard, new_session_id)
 
 
 def _stop(
@@ -237,10 +238,10 @@ def _begin(
 
 
 def _takeover_has_ended(conversation: Conversation, messages: Sequence[Message]) -> bool:
-    """Whether the owner had left the conversation alone in the phone app when these messages came (product.md §5)."""
+    """Whether the owner had left the conversation alone in the phone app when the newest of these came (product.md §5)."""
     if conversation.mode != Mode.HUMAN or conversation.assigned_to != WHATSAPP_APP or conversation.app_until is None:
         return False
-    return min(message.received_at for message in messages) > conversation.app_until
+    return max(message.received_at for message in messages) > conversation.app_until  # else nobody answers the newest
 
 
 # --- turns without a conversation -------------------------------------------------------------------------------------

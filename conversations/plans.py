@@ -39,6 +39,13 @@ class TurnPlan:
     alert: str = ""  # the stable name of an alert to raise once it is written
 
 
+def expires_to_person(session: Session) -> bool:
+    """Whether a human should call back if nothing more is said: a lead is complete, or something leads to one anyway."""
+    queue = IntentQueue(session.intents, session.noted)
+    lead = any(flows.is_complete(entry["intent"], session.collected) for entry in queue.open)
+    return lead or queue.strongest_outcome() == Outcome.HANDOFF_HUMAN
+
+
 class Turn:
     """What a turn has led to so far."""
 
@@ -114,9 +121,7 @@ class Turn:
 
     def expire(self, session: Session) -> None:
         """Close a session past its limits: a complete lead goes to a human, anything else is followed up."""
-        queue = IntentQueue(session.intents, session.noted)
-        lead = any(flows.is_complete(entry["intent"], session.collected) for entry in queue.open)
-        if lead or queue.strongest_outcome() == Outcome.HANDOFF_HUMAN:
+        if expires_to_person(session):
             self.hand_over(session)
         else:
             self.abandon(session)

@@ -3,7 +3,9 @@
 `agent` is "user:<pk>" everywhere: in the header, in handoffs and in the trail.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.contrib.auth import get_user_model
@@ -27,7 +29,7 @@ from conversations.services.ownership import (
 from conversations.services.release import NotWithHuman
 from conversations.stores import ConversationStore, due
 from conversations.whatsapp.messages import InvalidMessage, Text, content_to_document
-from pyloto.documents import Update
+from pyloto.documents import Update, Write
 from pyloto.errors import PermanentError, PylotoError, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import current_correlation_id
@@ -88,8 +90,7 @@ def take(*, user_key: str, agent: str, now: datetime) -> Conversation:
     def decide(known: Known, seed: str) -> Change | None:
         if _owner(known) == agent:
             return None
-        if _owner(known) not in (None, WHATSAPP_APP):
-            raise TakenByOther(str(_owner(known)))
+        check_no_other(known, agent)
         made = taken(known, owner=agent, actor=agent, seed=seed, now=now, always=True)
         made.fields.update(app_until=None, unread=0)
         return made
@@ -108,35 +109,17 @@ def reply(*, user_key: str, agent: str, text: str, key: str, now: datetime) -> M
     kind, text, payload = content_to_document(_checked(text))
     message_key = digest("agent-reply", user_key, agent, key)
     path = conversations.message_path(user_key, message_key)
+    content = {"type": kind, "text": text, "payload": payload}
     message: Message | None = None
 
     def decide(known: Known, seed: str) -> Change | None:
         nonlocal message
-        header = known.header
         if path in known.loaded.snapshots:
             message = Message.from_snapshot(known.loaded.snapshots[path])
             return None
         _check_owner(known, agent)
-        if not window_is_open(header.last_user_at, now):
-            raise WindowClosed("the customer last wrote more than 24 hours ago")
-        message = Message(
-            id=message_key,
-            phone_number_id=header.phone_number_id,
-            direction=Direction.OUT.value,
-            actor=Actor.HUMAN.value,
-            type=kind,
-            text=text,
-            payload=payload,
-            timestamp=now.replace(microsecond=0),
-            received_at=now,
-            seq=max(header.out_seq, int(now.timestamp() * 1_000_000)) + 1,
-            state=MessageState.QUEUED.value,
-            due=due(message_key, now),
-            owner_epoch=header.owner_epoch,
-            session_id=header.session_id,
-            correlation_id=current_correlation_id(),
-        )
-        return _queued(known, message, agent=agent, now=now)
+        message, made = queued(known, message_key, content, agent=agent, seed=seed, now=now)
+        return made
 
     change(user_key=user_key, decide=decide, now=now, others=[path])
     doorbell.ring({user_key: timedelta(0)})
@@ -144,25 +127,50 @@ def reply(*, user_key: str, agent: str, text: str, key: str, now: datetime) -> M
     return message
 
 
-def _queued(known: Known, message: Message, *, agent: str, now: datetime) -> Change:
-    fields = {
-        "out_seq": message.seq,
-        "unread": 0,
-        "last_message_at": now,
-        "last_message_preview": preview_of(message.text, message.type),
-    }
+def queued(
+    known: Known, key: str, content: Mapping[str, Any], *, agent: str, seed: str, now: datetime
+) -> tuple[Message, Change]:
+    """A message of the agent's behind all that was said, and the change that queues it.
+
+    `content` holds fields of the message. In the hands of a person it counts as their answer. Raises `WindowClosed`.
+    """
+    header = known.header
+    if not window_is_open(header.last_user_at, now):
+        raise WindowClosed("the customer last wrote more than 24 hours ago")
+    message = Message(
+        id=key,
+        phone_number_id=header.phone_number_id,
+        direction=Direction.OUT.value,
+        actor=Actor.HUMAN.value,
+        timestamp=now.replace(microsecond=0),
+        received_at=now,
+        seq=max(header.out_seq, int(now.timestamp() * 1_000_000)) + 1,
+        state=MessageState.QUEUED.value,
+        due=due(key, now),
+        owner_epoch=header.owner_epoch,
+        session_id=header.session_id,
+        correlation_id=current_correlation_id(),
+        **content,
+    )
     event = Event(
-        event_id(message.pk, "reply"),
+        event_id(seed, "reply"),
         EventType.REPLY_QUEUED,
         agent,
         now,
-        metadata={"message_key": message.pk, "type": message.type},
+        metadata={"message_key": key, "type": message.type},
         correlation_id=message.correlation_id,
     )
-    create = conversations.create_message(known.header.pk, message)
-    if known.waiting is None or known.waiting.first_reply_at is not None:
-        return Change(fields, [event], [create])
-    return Change(fields, [event], [create, Update(handoffs.path(known.waiting.pk), {"first_reply_at": now})])
+    fields: dict[str, Any] = {
+        "out_seq": message.seq,
+        "last_message_at": now,
+        "last_message_preview": preview_of(message.text, message.type),
+    }
+    writes: list[Write] = [conversations.create_message(header.pk, message)]
+    if header.mode == Mode.HUMAN:
+        fields["unread"] = 0
+        if known.waiting is not None and known.waiting.first_reply_at is None:
+            writes.append(Update(handoffs.path(known.waiting.pk), {"first_reply_at": now}))
+    return message, Change(fields, [event], writes)
 
 
 def _checked(text: str) -> Text:
@@ -253,9 +261,13 @@ def _owner(known: Known) -> str | None:
     return known.header.assigned_to if known.header.mode == Mode.HUMAN else None
 
 
+def check_no_other(known: Known, agent: str) -> None:
+    """Raises `TakenByOther`."""
+    if _owner(known) not in (None, agent, WHATSAPP_APP):
+        raise TakenByOther(str(_owner(known)))
+
+
 def _check_owner(known: Known, agent: str) -> None:
-    owner = _owner(known)
-    if owner not in (None, agent, WHATSAPP_APP):
-        raise TakenByOther(str(owner))
-    if owner != agent:
+    check_no_other(known, agent)
+    if _owner(known) != agent:
         raise NotTaken("take the conversation first")

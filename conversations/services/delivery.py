@@ -339,7 +339,9 @@ def settle(run: Run, loaded: Loaded, message: Message, step: outbox.Settle, *, n
     if calls_person:
         writes = _person_called(run, loaded, header, message, step, events, now=now)
     else:
-        writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
+        # The list of conversations shows the person who wrote it that somebody still waits for an answer.
+        unread = {"unread": max(1, header.unread)} if outbox.fails_person(message, step, header) else {}
+        writes = header_writes(header, unread, events=events, attempt=run.attempt, now=now)
     get_store().commit([*writes, update])
     if step.alert:
         alert(step.alert, message_key=message.pk)
@@ -404,7 +406,8 @@ def settled(user_key: str, message: Message, step: outbox.Settle, *, now: dateti
         "state": step.state.value,
         "due": due(message.pk, step.due_at) if step.due_at else DELETE_FIELD,
     }
-    if step.errors:
+    why_put_off = step.state == MessageState.CANCELLED and not message.status_at  # is not why it is not sent
+    if step.errors or why_put_off:
         fields["errors"] = step.errors
     events = [_event(message, step.event, step.reason, now=now, errors=step.errors)] if step.event else []
     path = conversations.message_path(user_key, message.pk)

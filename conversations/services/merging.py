@@ -17,8 +17,10 @@ import structlog
 from audit import Event, EventType, event_id
 from audit.errors import CustomerErased
 from conversations.models import WHATSAPP_APP, Conversation, Mode
+from conversations.plans import expires_to_person
 from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter, profile_in
-from conversations.stores import Loaded, load
+from conversations.sessions import is_active
+from conversations.stores import Loaded, SessionStore, load
 from profiles.models import Identity, Merge
 from profiles.services.resolution import forget
 from profiles.stores import IdentityStore, MergeStore, UserProfileStore
@@ -30,6 +32,7 @@ from pyloto.observability.correlation import current_correlation_id
 log = structlog.get_logger(__name__)
 identities = IdentityStore()
 merges = MergeStore()
+sessions = SessionStore()
 profiles = UserProfileStore()
 
 TRIES = 8
@@ -55,7 +58,10 @@ class AlreadyMerged(CannotMerge):
 
 
 class WithPerson(CannotMerge):
-    """The source waits for a person, or has one: the bot would answer beside them. Merge the other way, or later."""
+    """The source has a person, waits for one, or will once its session runs out. Merge the other way, or later.
+
+    The bot would answer beside the person, and nobody takes a conversation that goes on elsewhere.
+    """
 
 
 class TooManyIdentifiers(CannotMerge):
@@ -167,6 +173,9 @@ def _refuse_merge(source: Side, target: Side, *, now: datetime) -> None:
         raise AlreadyMerged("one of them was merged before: merge the customer whom they are now")
     if source.header and _is_with_person(source.header, now):
         raise WithPerson("the source is with a person, or waits for one")
+    session = sessions.find(source.header.session_id) if source.header else None
+    if session is not None and is_active(session) and expires_to_person(session):
+        raise WithPerson("the source has told what a person should call back about")
 
 
 def _is_with_person(header: Conversation, now: datetime) -> bool:

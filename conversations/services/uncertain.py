@@ -1,21 +1,22 @@
 """A person decides about a message that did not arrive, or may not have: send it once more, or leave it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from audit import Event, EventType, event_id
 from conversations.doorbell import doorbell
-from conversations.models import Actor, Direction, Message, MessageState
-from conversations.outbox import IN_DOUBT, Cause, after, is_undelivered, window_is_open
-from conversations.services.agents import WindowClosed
-from conversations.services.commits import preview_of
+from conversations.models import Direction, Message, MessageState
+from conversations.outbox import IN_DOUBT, Cause, after, is_undelivered
+from conversations.services.agents import TakenByOther, WindowClosed, check_no_other, queued
 from conversations.services.ownership import Change, Contended, Known, NoConversation, change
-from conversations.stores import ConversationStore, due
+from conversations.stores import ConversationStore
 from pyloto.documents import Update
 from pyloto.errors import PermanentError
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.privacy.hashing import digest
 
-__all__ = ["Contended", "NoConversation", "NotInDoubt", "WindowClosed", "dismiss", "resend"]
+__all__ = ["Contended", "NoConversation", "NotInDoubt", "TakenByOther", "WindowClosed", "dismiss", "resend"]
 
 conversations = ConversationStore()
 
@@ -24,10 +25,11 @@ class NotInDoubt(PermanentError):
     """Nothing is to be decided about this message: it arrived, somebody has decided, or a worker still has it."""
 
 
-def resend(*, user_key: str, message_key: str, agent: str, now: datetime) -> Message:
+def resend(*, user_key: str, message_key: str, agent: str, now: datetime, overrules: bool = False) -> Message:
     """Queue the same content once more, as the agent's own message; return that. The old one is left as it is.
 
-    A message is sent anew once, however often the button is pressed. Raises `NotInDoubt`, `WindowClosed`,
+    A message is sent anew once, however often the button is pressed. Where another agent has the conversation it is
+    theirs to decide, unless this one `overrules`. Raises `TakenByOther`, `NotInDoubt`, `WindowClosed`,
     `NoConversation`, or `Contended`.
     """
     path = conversations.message_path(user_key, message_key)
@@ -40,25 +42,13 @@ def resend(*, user_key: str, message_key: str, agent: str, now: datetime) -> Mes
         if new_path in known.loaded.snapshots:
             anew = Message.from_snapshot(known.loaded.snapshots[new_path])
             return None
+        if not overrules:
+            check_no_other(known, agent)
         old = _in_doubt(known, path)
-        if not window_is_open(known.header.last_user_at, now):
-            raise WindowClosed("the customer last wrote more than 24 hours ago")
-        anew = _copy(known, old, new_key, now=now)
-        fields = {
-            "out_seq": anew.seq,
-            "last_message_at": now,
-            "last_message_preview": preview_of(anew.text, anew.type),
-        }
-        queued = Event(
-            event_id(new_key, "reply"),
-            EventType.REPLY_QUEUED,
-            agent,
-            now,
-            metadata={"message_key": new_key, "type": anew.type},
-            correlation_id=anew.correlation_id,
-        )
-        events = [queued, _decided(old, "resent_by_agent", agent=agent, now=now)]
-        return Change(fields, events, [conversations.create_message(user_key, anew), _closed(old)])
+        content = {"type": old.type, "text": old.text, "payload": old.payload, "context": old.context}
+        anew, made = queued(known, new_key, content, agent=agent, seed=seed, now=now)
+        decided = _decided(old, "resent_by_agent", agent=agent, seed=seed, now=now)
+        return replace(made, events=[*made.events, decided], writes=[*made.writes, _closed(old)])
 
     change(user_key=user_key, decide=decide, now=now, others=[path, new_path])
     doorbell.ring({user_key: timedelta(0)})
@@ -66,18 +56,20 @@ def resend(*, user_key: str, message_key: str, agent: str, now: datetime) -> Mes
     return anew
 
 
-def dismiss(*, user_key: str, message_key: str, agent: str, now: datetime) -> Message:
+def dismiss(*, user_key: str, message_key: str, agent: str, now: datetime, overrules: bool = False) -> Message:
     """Leave the message as it is: nobody is asked about it any more. Returns it.
 
-    Raises `NotInDoubt`, `NoConversation`, or `Contended`.
+    Raises `TakenByOther` as `resend` does, `NotInDoubt`, `NoConversation`, or `Contended`.
     """
     path = conversations.message_path(user_key, message_key)
     left: Message | None = None
 
     def decide(known: Known, seed: str) -> Change | None:
         nonlocal left
+        if not overrules:
+            check_no_other(known, agent)
         left = _in_doubt(known, path)
-        return Change({}, [_decided(left, "dismissed_by_agent", agent=agent, now=now)], [_closed(left)])
+        return Change({}, [_decided(left, "dismissed_by_agent", agent=agent, seed=seed, now=now)], [_closed(left)])
 
     change(user_key=user_key, decide=decide, now=now, others=[path])
     assert left is not None
@@ -96,37 +88,17 @@ def _in_doubt(known: Known, path: str) -> Message:
     return message
 
 
-def _copy(known: Known, old: Message, key: str, *, now: datetime) -> Message:
-    """Behind all that was said since, and by the agent: whoever has the conversation, it is sent."""
-    return Message(
-        id=key,
-        phone_number_id=known.header.phone_number_id or old.phone_number_id,
-        direction=Direction.OUT.value,
-        actor=Actor.HUMAN.value,
-        type=old.type,
-        text=old.text,
-        payload=old.payload,
-        timestamp=now.replace(microsecond=0),
-        received_at=now,
-        seq=max(known.header.out_seq, int(now.timestamp() * 1_000_000)) + 1,
-        state=MessageState.QUEUED.value,
-        due=due(key, now),
-        owner_epoch=known.header.owner_epoch,
-        session_id=known.header.session_id,
-        context=old.context,
-        correlation_id=current_correlation_id(),
-    )
-
-
 def _closed(message: Message) -> Update:
     """Fails where a status came since the message was read: it may have arrived after all."""
-    state = after(message.state, Cause.AGENT_DECIDED).state.value
-    return Update(message.path, {"state": state}, last_update_time=message.update_time)
+    fields: dict[str, Any] = {"state": after(message.state, Cause.AGENT_DECIDED).state.value}
+    if message.state == MessageState.NEEDS_HUMAN and not message.status_at:
+        fields["errors"] = []  # of a try before the one that nobody knows about
+    return Update(message.path, fields, last_update_time=message.update_time)
 
 
-def _decided(message: Message, reason: str, *, agent: str, now: datetime) -> Event:
+def _decided(message: Message, reason: str, *, agent: str, seed: str, now: datetime) -> Event:
     return Event(
-        event_id(message.pk, reason),
+        event_id(seed, reason),
         EventType.SEND_UNCERTAIN,
         agent,
         now,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from audit import EventType
 from conversations.models import Message
-from conversations.services.agents import take
+from conversations.services.agents import TakenByOther, close, reply, take
 from conversations.services.uncertain import NotInDoubt, WindowClosed, dismiss, resend
 from conversations.whatsapp.client import Ambiguous, Rejected
 from conversations.whatsapp.errors import ErrorClass
@@ -135,3 +135,55 @@ def test_a_store_that_hesitates_is_asked_again(customer: Customer) -> None:
     old = failed(customer)
     customer.store.commit_faults = [Fault(Unavailable("commit"))] * 2
     assert leave(customer, old).state == "CANCELLED"
+
+
+@on_one_store
+def test_the_doubts_of_another_agent_are_theirs(customer: Customer) -> None:
+    old = failed(customer)
+    take(user_key=customer.user_key, agent="user:8", now=timezone.now())
+    for decide in (send_anew, leave):
+        with pytest.raises(TakenByOther):
+            decide(customer, old)
+    dismiss(user_key=customer.user_key, message_key=old.pk, agent=AGENT, now=timezone.now(), overrules=True)
+    assert reasons(customer) == ["dismissed_by_agent"]
+
+
+@on_one_store
+def test_of_two_who_leave_it_the_second_is_told_that_it_was_decided(customer: Customer) -> None:
+    old = failed(customer)
+    customer.store.before_commits.append(lambda: leave(customer, old))
+    with pytest.raises(NotInDoubt):
+        leave(customer, old)
+
+
+@on_one_store
+def test_an_agents_answer_that_fails_is_seen_in_the_list_until_it_is_sent_anew(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    take(user_key=customer.user_key, agent=AGENT, now=timezone.now())
+    customer.outside.answers = [REFUSED]
+    reply(user_key=customer.user_key, agent=AGENT, text="Oi", key="1", now=timezone.now())
+    customer.is_served()
+    assert (customer.states[-1], customer.header.unread) == ("FAILED", 1)
+    send_anew(customer, customer.replies[-1])
+    customer.is_served()
+    assert (customer.states[-1], customer.header.unread) == ("SENT", 0)
+
+
+@on_one_store
+def test_an_agents_answer_that_fails_after_the_end_calls_a_person_in_its_own_name(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    take(user_key=customer.user_key, agent=AGENT, now=timezone.now())
+    customer.outside.answers = [REFUSED]
+    reply(user_key=customer.user_key, agent=AGENT, text="Oi", key="1", now=timezone.now())
+    close(user_key=customer.user_key, agent=AGENT, now=timezone.now())
+    customer.is_served()
+    [handoff] = [handoff for handoff in customer.handoffs if handoff.status == "OPEN"]
+    assert handoff.summary.startswith("A resposta do atendente ficou sem entrega.")
+
+
+@on_one_store
+def test_what_an_agent_sends_anew_counts_as_their_first_reply(customer: Customer) -> None:
+    old = failed(customer)
+    take(user_key=customer.user_key, agent=AGENT, now=timezone.now())
+    send_anew(customer, old)
+    assert customer.handoffs[0].first_reply_at is not None

@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit import EventType
 from audit.errors import CustomerErased
 from conversations.models import Conversation, Mode
-from conversations.services import merging
+from conversations.services import agents, merging
 from conversations.services.merging import find_current, merge, undo
 from conversations.services.release import release_to_bot
 from conversations.services.sessions import SessionManager
@@ -244,10 +244,20 @@ LEAD = (
 
 
 @ONE_ADAPTER
-@pytest.mark.parametrize("lead", [False, True])
-def test_the_session_runs_out_and_nobody_is_written_to(customer: Customer, by_id: ById, clock: Any, lead: bool) -> None:
-    for text in LEAD if lead else ():
+def test_whose_lead_is_complete_waits_for_a_person_and_is_not_merged_away(
+    customer: Customer, by_id: ById, clock: Any
+) -> None:
+    for text in LEAD:
         by_id.writes(text).is_served()
+    with pytest.raises(merging.WithPerson):
+        merged(by_id, customer)
+    clock.shift(timedelta(minutes=32))
+    SessionManager().check_timeouts(now=timezone.now())
+    assert agents.take(user_key=by_id.user_key, agent=STAFF, now=timezone.now()).assigned_to == STAFF
+
+
+@ONE_ADAPTER
+def test_the_session_runs_out_and_nobody_is_written_to(customer: Customer, by_id: ById, clock: Any) -> None:
     sent = len(customer.outside.sent)
     merged(by_id, customer)
     clock.shift(timedelta(minutes=32))
@@ -255,7 +265,7 @@ def test_the_session_runs_out_and_nobody_is_written_to(customer: Customer, by_id
     assert {session.user_key for session in closed} == {customer.user_key, by_id.user_key}
     by_id.is_served()
     assert len(customer.outside.sent) == sent
-    assert [handoff.status for handoff in by_id.handoffs] == ["OPEN"] * lead  # a complete lead is still called back
+    assert by_id.handoffs == []
 
 
 # --- Undo -------------------------------------------------------------------------------------------------------------

@@ -94,6 +94,18 @@ def test_what_came_within_the_half_hour_is_the_owners_whenever_a_worker_reads_it
     assert customer.outside.sent == []
 
 
+def test_what_came_after_the_half_hour_is_answered_with_whatever_waited_before_it(
+    customer: Customer, clock: Any
+) -> None:
+    customer.is_answered_on_the_phone()
+    clock.shift(10 * MINUTE)
+    customer.writes("ok")
+    clock.shift(60 * MINUTE)
+    customer.writes("Onde vocês ficam?").is_served()
+    assert "Ponta Grossa" in customer.outside.texts[-1]
+    assert customer.header.mode == Mode.BOT
+
+
 def test_a_turn_that_is_given_up_after_the_half_hour_calls_a_person(
     customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
