@@ -32,7 +32,13 @@ from .transcript import preview_of
 
 NEWEST = ("-last_message_at",)
 LATEST = ("-opened_at",)
-MODE_COLOURS = {Mode.BOT.label: "info", Mode.WAITING_HUMAN.label: "warning", Mode.HUMAN.label: "success"}
+PAUSED = "Em pausa"
+MODE_COLOURS = {
+    Mode.BOT.label: "info",
+    Mode.WAITING_HUMAN.label: "warning",
+    Mode.HUMAN.label: "success",
+    PAUSED: "warning",
+}
 SESSION_COLOURS = {Session.Status.ACTIVE.label: "success", Session.Status.CLOSED.label: ""}
 HANDOFF_COLOURS = {
     Handoff.Status.OPEN.label: "warning",
@@ -95,7 +101,15 @@ def target(handoff: Handoff) -> str:
 
 
 def is_late(handoff: Handoff, now: datetime) -> bool:
-    return handoff.status == Handoff.Status.OPEN and handoff.target_at is not None and handoff.target_at < now
+    """Whether the customer should have heard from a person by now, and has not."""
+    taken_only = handoff.status == Handoff.Status.TAKEN and handoff.first_reply_at is None
+    waits = handoff.status == Handoff.Status.OPEN or taken_only
+    return waits and handoff.target_at is not None and handoff.target_at < now
+
+
+def is_silent(conversation: Conversation) -> bool:
+    """Whether nobody answers: the bot has the conversation, and is paused in it."""
+    return conversation.mode == Mode.BOT and conversation.paused
 
 
 def masked_phone(request: HttpRequest, user_key: str) -> str:
@@ -125,6 +139,7 @@ class ConversationAdmin(BotPages, MessagePages):
         "aguardando": View("Aguardando", NEWEST, {"mode": Mode.WAITING_HUMAN}),
         "com-pessoas": View("Com pessoas", NEWEST, {"mode": Mode.HUMAN}),
         "com-o-bot": View("Com o bot", NEWEST, {"mode": Mode.BOT}),
+        "em-pausa": View("Em pausa", NEWEST, {"paused": True}),
     }
 
     def get_urls(self) -> list[URLPattern]:
@@ -148,7 +163,7 @@ class ConversationAdmin(BotPages, MessagePages):
 
     @display(description="quem responde", label=MODE_COLOURS)
     def mode_label(self, conversation: Conversation) -> str:
-        return label_of(Mode, conversation.mode)
+        return PAUSED if is_silent(conversation) else label_of(Mode, conversation.mode)
 
     @display(description="última mensagem")
     def last_message(self, conversation: Conversation) -> str:
@@ -163,8 +178,9 @@ class ConversationAdmin(BotPages, MessagePages):
 
     @display(description="sem resposta", empty_value="-")
     def unread_label(self, conversation: Conversation) -> str | None:
-        """What the customer wrote since a person last answered, or took the conversation."""
-        return str(conversation.unread) if conversation.unread and conversation.mode != Mode.BOT else None
+        """What the customer wrote since they were last answered, or a person took the conversation."""
+        shown = conversation.mode != Mode.BOT or conversation.paused
+        return str(conversation.unread) if conversation.unread and shown else None
 
     @display(description="identificador")
     def short_id(self, conversation: Conversation) -> str:

@@ -9,6 +9,7 @@ SHAPES = (
     # conversations: the admin's lists
     Shape("conversations", order_by=(("last_message_at", "desc"),)),
     Shape("conversations", (("mode", "=="),), (("last_message_at", "desc"),)),
+    Shape("conversations", (("paused", "=="),), (("last_message_at", "desc"),)),
     Shape("conversations", (("conversation_id", "=="),)),
     Shape("conversations", (("assigned_to", "=="),)),
     Shape("conversations", (("assigned_to", "=="),), (("last_message_at", "desc"),)),

@@ -125,8 +125,16 @@ SHOWN = {  # by view: who is listed, in this order
     "?mostrar=aguardando": ["Eva"],
     "?mostrar=com-pessoas": ["Rui", "Léo"],
     "?mostrar=com-o-bot": ["Ana"],
+    "?mostrar=em-pausa": ["Eva"],
     "?mostrar=invented": ["Rui", "Ana", "Eva", "Léo"],
 }
+
+
+TAB = '<a href="?mostrar=em-pausa">Em pausa</a>'
+
+
+def shows_unread(client: Client, count: int) -> bool:
+    return re.search(rf">\s*{count}\s*<", client.get(LIST).content.decode()) is not None
 
 
 def order_of(html: str, *names: str) -> list[str]:
@@ -143,7 +151,7 @@ def test_conversations_are_listed_by_their_last_message_in_several_views(
     data.conversation(
         "rui", name="Rui", mode=Mode.HUMAN, assigned_to=me, unread=1, last_message_at=at + timedelta(hours=1)
     )
-    data.conversation("eva", name="Eva", mode=Mode.WAITING_HUMAN, unread=2, last_message_at=at - timedelta(hours=1))
+    data.conversation("eva", name="Eva", mode=Mode.WAITING_HUMAN, paused=True, last_message_at=at - timedelta(hours=1))
     data.conversation(
         "leo",
         name="Léo",
@@ -156,6 +164,19 @@ def test_conversations_are_listed_by_their_last_message_in_several_views(
         query: order_of(admin_client.get(LIST + query).content.decode(), "Rui", "Ana", "Eva", "Léo") for query in SHOWN
     }
     assert shown == SHOWN
+
+
+def test_a_conversation_in_which_the_bot_is_paused_says_so_with_what_waits(
+    admin_client: Client, embedded_store: DocumentStore
+):
+    data.conversation(unread=7)
+    for page in (LIST, "/admin/"):
+        assert "Em pausa" not in admin_client.get(page).content.decode().replace(TAB, "")
+    assert not shows_unread(admin_client, 7)
+    get_store().commit([Update("conversations/ana", {"paused": True})])
+    for page in (LIST, "/admin/"):
+        assert "Em pausa" in admin_client.get(page).content.decode().replace(TAB, "")
+    assert shows_unread(admin_client, 7)
 
 
 def test_the_next_page_of_a_view_is_one_of_the_same_view(admin_client: Client, embedded_store: DocumentStore):
