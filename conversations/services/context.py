@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 
 from audit import Event, EventType, event_id
-from conversations.models import Actor, Conversation, Message, MessageState, Session
+from conversations.intents import Outcome
+from conversations.models import Actor, Conversation, Message, MessageState, Mode, Session
 from conversations.outbox import is_postponed
 from conversations.plans import TurnPlan
 from conversations.services.commits import identities_in, new_header, preview_of, profile_in
@@ -135,6 +136,11 @@ def identity_events(context: Context, turn_id: str) -> list[Event]:
 def header_changes(context: Context, plan: TurnPlan) -> dict[str, Any]:
     """The header's bookkeeping, with the replies."""
     changes = bookkeeping(context.header, context.messages)
+    before, mode = context.header.mode, plan.conversation.get("mode", context.header.mode)
+    if plan.replies and mode == Mode.BOT and plan.outcome != Outcome.DUPLICATE_OR_SPAM:
+        changes["unread"] = 0  # answered
+    elif before == Mode.BOT and mode != Mode.BOT:
+        changes["unread"] = len(context.messages)  # what came before was answered, or needed no answer
     if plan.replies:
         newest = context.messages[-1]
         changes |= {

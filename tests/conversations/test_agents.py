@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from audit import EventType
+from conversations.failures import failure_text
 from conversations.models import Conversation, Message
 from conversations.services import agents
 from conversations.services.agents import (
@@ -64,6 +65,25 @@ def put_back(customer: Customer, agent: str = ANA) -> Conversation:
 
 # --- take -------------------------------------------------------------------------------------------------------------
 def test_taken_from_the_bot_the_session_ends_with_a_handoff_that_is_taken_already(customer: Customer) -> None:
+def test_what_the_bot_has_answered_is_not_waiting_for_a_person(customer: Customer) -> None:
+    for text in ("oi", "qual o horário?", "onde ficam?"):
+        customer.writes(text).is_served()
+        assert customer.header.unread == 0
+    customer.writes("quero falar com uma pessoa").is_served()
+    assert (customer.header.mode, customer.header.unread) == ("WAITING_HUMAN", 1)
+    customer.writes("alô?").is_served()
+    assert customer.header.unread == 2
+
+
+def test_why_a_message_was_put_off_is_not_said_of_one_that_a_takeover_cancelled(customer: Customer) -> None:
+    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
+    customer.writes("oi").is_served()
+    assert "limitou os envios" in failure_text(customer.replies[0])
+    take(customer)
+    customer.is_served()
+    assert "a conversa seguiu sem ela" in failure_text(customer.replies[0])
+
+
     customer.writes("Preciso de um sistema sob medida").is_served()
     take(customer)
     [handoff], session = customer.handoffs, customer.session

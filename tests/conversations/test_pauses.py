@@ -90,7 +90,7 @@ def test_the_list_of_conversations_shows_what_waits_and_counts_it_once(customer:
     assert (header.last_message_at, header.last_user_at) == (newest.received_at, newest.timestamp)
     pause_all(customer, False)
     customer.is_served()
-    assert customer.header.unread == 2
+    assert customer.header.unread == 0  # answered
 
 
 def test_after_a_quarter_of_an_hour_the_answer_begins_with_an_apology_and_shows_no_menu(
