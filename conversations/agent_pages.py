@@ -22,7 +22,7 @@ from pyloto.privacy.hashing import digest
 from .bot_pages import banner
 from .labels import moment
 from .listing import ViewedAdmin
-from .models import WHATSAPP_APP, Handoff, Mode
+from .models import WHATSAPP_APP, Conversation, Handoff, Mode
 from .outbox import WINDOW, window_is_open
 from .people import agent_name
 from .services import agents, controls
@@ -38,36 +38,55 @@ TAKE, REPLY, RELEASE, PAUSE = (f"conversations.{verb}_conversation" for verb in 
 
 @dataclass(frozen=True)
 class Action:
-    """A button that changes who answers. `do` gets `user_key`, `agent` and `now`."""
+    """A button that changes who answers.
+
+    `do` gets `user_key`, `agent`, `now`, and the fields of the form that `sent` names; it returns the header. `then` is
+    what the bot does afterwards, told where it may.
+    """
 
     permission: str
-    do: Callable[..., Any]
+    do: Callable[..., Conversation]
     done: str
+    then: str = ""
+    sent: tuple[str, ...] = ()
+
+    def told(self, header: Conversation) -> str:
+        if not self.then or header.mode != Mode.BOT:
+            return self.done
+        return f"{self.done} {banner(header=header).get('paused', self.then)}"
 
 
+def requeue(*, user_key: str, agent: str, owner: str, now: datetime) -> Conversation:
+    """Somebody else's conversation back into the queue, unless it is not that `owner`'s any more."""
+    return agents.put_back(user_key=user_key, agent=owner, actor=agent, now=now)
+
+
+BOT_NEXT = "A próxima mensagem do cliente será respondida pelo bot."
 ACTIONS = {  # by the last word of the URL
     "take": Action(TAKE, agents.take, "A conversa é sua: o bot não responde mais a este cliente."),
-    "close": Action(
-        TAKE, agents.close, "Atendimento concluído. A próxima mensagem do cliente será respondida pelo bot."
-    ),
+    "close": Action(TAKE, agents.close, "Atendimento concluído.", BOT_NEXT, sent=("seen",)),
     "put-back": Action(TAKE, agents.put_back, "Conversa devolvida à fila: outra pessoa pode assumir."),
-    "release": Action(
-        RELEASE, release_to_bot, "Conversa devolvida ao bot. A próxima mensagem do cliente será respondida por ele."
-    ),
+    "requeue": Action(RELEASE, requeue, "Conversa devolvida à fila: outra pessoa pode assumir.", sent=("owner",)),
+    "release": Action(RELEASE, release_to_bot, "Conversa devolvida ao bot.", BOT_NEXT, sent=("seen",)),
     "pause": Action(
         PAUSE, partial(controls.set_conversation_paused, paused=True), "O bot está em pausa nesta conversa."
     ),
     "resume": Action(
-        PAUSE, partial(controls.set_conversation_paused, paused=False), "O bot volta a responder nesta conversa."
+        PAUSE,
+        partial(controls.set_conversation_paused, paused=False),
+        "A pausa desta conversa terminou.",
+        "O bot volta a responder.",
     ),
 }
 EXPLANATIONS: dict[type[PylotoError], str] = {
     agents.NotTaken: "Esta conversa não está com você. Assuma a conversa antes.",
     agents.NotWithHuman: "Esta conversa já está com o bot.",
+    agents.NewMessages: "Nada foi feito: o cliente escreveu enquanto isso. Leia antes.",
     agents.NoConversation: "Esta conversa não existe mais, ou continua em outra: o cliente foi unido a outro ou apagado.",
     agents.WindowClosed: "A mensagem não foi enviada: passaram mais de 24 horas da última mensagem do cliente, e o WhatsApp só "
     "aceita texto livre dentro desse prazo. Quando o cliente escrever de novo, você pode responder.",
     agents.InvalidMessage: f"A mensagem não foi enviada: escreva de 1 a {TEXT_MAX} caracteres.",
+    agents.Unsure: "Não sabemos se isso foi gravado: o sistema não respondeu. Recarregue a página antes de tentar de novo.",
     agents.Contended: "A conversa está mudando neste momento e nada foi feito. Tente de novo em instantes.",
 }
 EXPLAINED: tuple[type[PylotoError], ...] = (agents.TakenByOther, *EXPLANATIONS)
@@ -117,6 +136,8 @@ class Standing:
                 can.add("reply")
             if header.mode != Mode.BOT and may(RELEASE):
                 can.add("release")
+                if header.mode == Mode.HUMAN and header.assigned_to != WHATSAPP_APP and "put-back" not in can:
+                    can.add("requeue")
             if may(PAUSE):
                 can.add("resume" if header.paused else "pause")
         return cls(
@@ -208,12 +229,13 @@ class AgentPages(ViewedAdmin):
     def action_view(self, request: HttpRequest, user_key: str, *, name: str) -> HttpResponse:
         action = ACTIONS[name]
         self.require(request, user_key, action.permission)
+        sent = {name: request.POST.get(name, "") for name in action.sent}
         try:
-            action.do(user_key=user_key, agent=agent_of(request.user.pk), now=timezone.now())
+            header = action.do(user_key=user_key, agent=agent_of(request.user.pk), now=timezone.now(), **sent)
         except EXPLAINED as exc:
             messages.warning(request, explain(exc))
         else:
-            messages.success(request, action.done)
+            messages.success(request, action.told(header))
         return self.back_to_chat(request, user_key)
 
     def reply_view(self, request: HttpRequest, user_key: str) -> HttpResponse:

@@ -94,14 +94,23 @@ class BotPages(ViewedAdmin):
             messages.error(request, "Este número não é da empresa.")
             return HttpResponseRedirect(reverse("admin:conversations_bot"))
         try:
-            controls.set_bot_paused(
+            after = controls.set_bot_paused(
                 paused=paused == "1", phone_number_id=number, agent=agent_of(request.user.pk), now=timezone.now()
             )
         except controls.Contended:
             messages.error(request, "Nada mudou: não foi possível gravar agora. Tente de novo em instantes.")
+        except controls.Unsure:
+            messages.error(request, "Não sabemos se a mudança foi gravada: veja abaixo antes de tentar de novo.")
         else:
-            messages.success(request, "O bot está em pausa." if paused == "1" else "O bot volta a responder.")
+            messages.success(request, _told(after, number, paused=paused == "1"))
         return HttpResponseRedirect(reverse("admin:conversations_bot"))
+
+
+def _told(after: controls.BotControls, number: str, *, paused: bool) -> str:
+    if paused:
+        return f"O bot está em pausa no número {number}." if number else "O bot está em pausa."
+    over = f"A pausa do número {number} terminou." if number else "A pausa para todos terminou."
+    return f"{over} {banner(after).get('paused', 'O bot volta a responder.')}"
 
 
 def _events() -> Iterable[AuditEvent]:

@@ -52,7 +52,7 @@ def failure_text(message: Message) -> str:
             return "Não sabemos se esta mensagem chegou: o WhatsApp não confirmou. Reenvie, ou deixe assim."
         case MessageState.UNKNOWN:
             return "Ainda não sabemos se esta mensagem chegou: esperamos a confirmação do WhatsApp."
-        case MessageState.CANCELLED if message.errors:
+        case MessageState.CANCELLED if message.errors:  # it had failed, and a person decided about it
             return f"Não entregue: {_reason(message)}. Alguém da equipe já viu."
         case MessageState.CANCELLED:
             return "Não foi enviada, ou não há certeza de que chegou: a conversa seguiu sem ela."

@@ -11,8 +11,9 @@ from django.utils import timezone
 from conversations import user_pages
 from conversations.models import Actor, Handoff, Message, MessageState, Mode
 from conversations.services import agents
+from conversations.services.controls import set_bot_paused
 from conversations.transcript import delivery_of
-from pyloto.documents import DocumentStore, Query, Unavailable, get_store
+from pyloto.documents import DocumentStore, Query, Unavailable, Update, get_store
 from pyloto.documents.recorder import RecordingStore
 from tests.conversations import chat_data as data
 
@@ -26,6 +27,7 @@ BUTTONS = {
     "Assumir conversa": "take",
     "Sim, concluir": "close",
     "Devolver à fila": "put-back",
+    "Sim, devolver à fila": "requeue",
     "Sim, devolver ao bot": "release",
     "Pausar o bot nesta conversa": "pause",
     "Enviar": "reply",
@@ -77,7 +79,7 @@ def events() -> list[tuple[str, str]]:
 
 
 def buttons_in(html: str) -> set[str]:
-    return {name for text, name in BUTTONS.items() if f">{text}<" in html}
+    return {name for text, name in BUTTONS.items() if f">{text}</button>" in html}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,8 @@ def buttons_in(html: str) -> set[str]:
         (Mode.BOT, None, ALL, {"take", "pause"}),
         (Mode.WAITING_HUMAN, None, ALL, {"take", "release", "pause"}),
         (Mode.HUMAN, "me", ALL, {"reply", "close", "put-back", "release", "pause"}),
-        (Mode.HUMAN, "other", ALL, {"release", "pause"}),
+        (Mode.HUMAN, "other", ALL, {"requeue", "release", "pause"}),
+        (Mode.HUMAN, "me", ("release",), {"requeue", "release"}),
         (Mode.HUMAN, "whatsapp_app", ALL, {"take", "release", "pause"}),
         (Mode.WAITING_HUMAN, None, (), set()),
         (Mode.HUMAN, "me", ("reply",), {"reply"}),
@@ -135,7 +138,7 @@ def test_an_agent_takes_pauses_resumes_and_closes_and_the_trail_says_who(embedde
     for action, told in (
         ("take", "A conversa é sua"),
         ("pause", "O bot está em pausa nesta conversa."),
-        ("resume", "O bot volta a responder"),
+        ("resume", "A pausa desta conversa terminou."),
         ("put-back", "Conversa devolvida à fila"),
         ("take", "A conversa é sua"),
         ("close", "Atendimento concluído"),
@@ -155,6 +158,65 @@ def test_a_conversation_is_taken_from_the_bot_and_from_the_phone_too(owner: str 
     assert "Com você desde" in client.post(f"{BASE}take/", follow=True).content.decode()
     html = client.get(f"{QUEUE}?mostrar=meus").content.decode()
     assert html.count("Em atendimento") == 2  # the name of a view, and what stands in the row
+
+
+def test_who_supervises_puts_the_conversation_of_another_back_into_the_queue(embedded_store: DocumentStore):
+    owner, me = agent("outra", may=(), first_name="Bia"), agent(may=("release",))
+    conversation(Mode.HUMAN, owner)
+    client = signed_in(me)
+    html = client.get(CHAT).content.decode()
+    assert f'name="owner" value="{name_of(owner)}"' in html
+    assert "A conversa deixa de estar com Bia" in html
+    html = client.post(f"{BASE}requeue/", {"owner": "user:0"}, follow=True).content.decode()
+    assert "Bia assumiu primeiro" in html  # the page was older than that
+    html = client.post(f"{BASE}requeue/", {"owner": name_of(owner)}, follow=True).content.decode()
+    assert "Conversa devolvida à fila" in html
+    assert (header()["mode"], header()["assigned_to"]) == (Mode.WAITING_HUMAN, None)
+    assert set(events()) == {("HANDOFF_RELEASED", name_of(me)), ("MODE_CHANGED", name_of(me))}
+
+
+@pytest.mark.parametrize("action", ["close", "release"])
+def test_what_the_customer_wrote_meanwhile_is_read_before_the_conversation_is_given_up(
+    action: str, embedded_store: DocumentStore
+):
+    user = agent()
+    conversation(Mode.HUMAN, user, attempt="first")
+    client = signed_in(user)
+    assert client.get(CHAT).content.decode().count('name="seen" value="first"') == 2
+    get_store().commit([Update("conversations/ana", {"attempt": "second", "unread": 1})])
+    html = client.post(f"{BASE}{action}/", {"seen": "first"}, follow=True).content.decode()
+    assert "Nada foi feito: o cliente escreveu enquanto isso. Leia antes." in html
+    assert header()["mode"] == Mode.HUMAN
+    assert 'name="seen" value="second"' in html
+    client.post(f"{BASE}{action}/", {"seen": "second"})
+    assert header()["mode"] == Mode.BOT
+
+
+def test_who_reads_old_messages_has_not_seen_the_new_ones(embedded_store: DocumentStore):
+    user = agent()
+    conversation(Mode.HUMAN, user, attempt="first", unread=1)
+    for number in range(60):
+        data.message(n=number)
+    client = signed_in(user)
+    earlier = client.get(CHAT).context["chat"].earlier
+    assert client.get(CHAT, {"antes": earlier}).content.decode().count('name="seen" value=""') == 2
+
+
+def test_nobody_is_told_that_a_silent_bot_answers(embedded_store: DocumentStore):
+    user = agent()
+    client = signed_in(user)
+    conversation(Mode.HUMAN, user, paused=True)
+    html = client.post(f"{BASE}close/", follow=True).content.decode()
+    assert "Atendimento concluído. O bot está em pausa nesta conversa" in html
+    assert "será respondida pelo bot" not in html
+    set_bot_paused(paused=True, agent="user:0", now=timezone.now())
+    html = client.post(f"{BASE}resume/", follow=True).content.decode()
+    assert "A pausa desta conversa terminou. O bot está em pausa para todos os clientes" in html
+    assert "volta a responder" not in html
+    set_bot_paused(paused=False, agent="user:0", now=timezone.now())
+    client.post(f"{BASE}pause/")
+    html = client.post(f"{BASE}resume/", follow=True).content.decode()
+    assert "A pausa desta conversa terminou. O bot volta a responder." in html
 
 
 def test_who_comes_second_is_told_who_was_first(embedded_store: DocumentStore):
@@ -311,11 +373,23 @@ def test_the_queue_shows_who_is_due_first_and_the_better_qualified_before_others
     assert "1 h 35 min" in html
     assert html.count('class="is-late"') == 1
     assert html.count('class="row-take"') == 4
+    assert 'class="is-late"' not in client.get(f"{QUEUE}?mostrar=em-atendimento").content.decode()
     for view, shown in {"em-atendimento": "Assumida", "resolvidos": "Resolvida"}.items():
         html = client.get(f"{QUEUE}?mostrar={view}").content.decode()
         assert f">{shown}<" in html
         assert "Depois" not in html
         assert "row-take" not in html
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_what_was_taken_and_not_answered_in_time_is_late(answered: bool, embedded_store: DocumentStore):
+    now = timezone.now()
+    first_reply_at = now - timedelta(hours=2) if answered else None
+    past = now - timedelta(hours=1)
+    data.handoff(status=Handoff.Status.TAKEN, taken_at=past, target_at=past, first_reply_at=first_reply_at)
+    client = signed_in(agent())
+    for page in (f"{QUEUE}?mostrar=em-atendimento", f"{QUEUE}ana-session/change/"):
+        assert ('class="is-late"' in client.get(page).content.decode()) != answered
 
 
 def test_who_may_not_take_is_offered_no_button_in_the_queue(embedded_store: DocumentStore):

@@ -62,6 +62,20 @@ def test_a_switch_for_one_number(admin_client: Client, embedded_store: DocumentS
     assert "Ligou o bot no número 111" in switch(admin_client, "111", paused=False)
 
 
+def test_nobody_is_told_that_the_bot_answers_while_another_switch_silences_it(
+    admin_client: Client, embedded_store: DocumentStore, settings: Any
+):
+    settings.WHATSAPP_PHONE_NUMBER_IDS = ["111", "222"]
+    switch(admin_client)
+    assert "O bot está em pausa no número 111." in switch(admin_client, "111")
+    html = switch(admin_client, paused=False)
+    assert "A pausa para todos terminou. O bot está em pausa em 1 dos números da empresa." in html
+    switch(admin_client)
+    html = switch(admin_client, "111", paused=False)
+    assert "A pausa do número 111 terminou. O bot está em pausa para todos os clientes" in html
+    assert "volta a responder." not in html
+
+
 def test_a_number_that_is_not_ours_and_other_nonsense_change_nothing(
     admin_client: Client, embedded_store: DocumentStore
 ):

@@ -96,7 +96,7 @@ def test_long_conversations_are_read_page_by_page(admin_client: Client, embedded
     latest = html_of(admin_client)
     assert "texto-59." in latest
     assert "texto-09." not in latest
-    before = latest.split('href="?antes=')[1].split('"')[0]
+    before = latest.split(f'href="{URL}?antes=')[1].split('"')[0]  # whatever the page's own address is
     earlier = html_of(admin_client, f"{URL}?antes={before}")
     assert [n for n in range(60) if f"texto-{n:02d}." in earlier] == list(range(10))
     assert "Voltar às mensagens mais recentes" in earlier
@@ -134,6 +134,7 @@ def test_beside_the_messages_stands_what_the_reader_may_see(
     client.force_login(user)
     html = html_of(client)
     assert "Identificador" in html
+    assert "<dt>Nome</dt><dd>Ana Souza</dd>" in html  # for all who read what the customer wrote
     expected = {text for name in allowed for text in SECTIONS[name]}
     if "view_handoff" in allowed:
         expected.discard("dito na sessão")  # the handoff tells it

@@ -4,7 +4,7 @@
 
 const EVERY_MS = 10000;
 const PARTS = [".standing", ".chat-list", ".beside"];
-const OFFLINE = "Sem conexão: não sabemos se a mensagem foi enviada. Tente de novo: ela vai uma vez só.";
+const OFFLINE = "Sem conexão: não sabemos se a mensagem foi enviada. Tente de novo, sem mudar o texto: ela vai uma vez só.";
 const SIGNED_OUT = "A mensagem não foi enviada: a sua sessão terminou. Entre de novo em outra aba, e copie o texto daqui.";
 const BROKEN = "Não foi possível enviar agora. O texto continua aqui: tente de novo em instantes.";
 
@@ -37,6 +37,11 @@ function note(form, text) {
   place.textContent = text;
 }
 
+async function post(form) {
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+  return { url: answer.url, text: await answer.text() }; // the connection can be lost in the middle of an answer too
+}
+
 function watchReply(form) {
   const text = form.querySelector("textarea");
   if (!text) return;
@@ -54,9 +59,9 @@ function watchReply(form) {
 
   async function send() {
     // The key in the form makes it one message, however often it is sent.
-    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
+    const answer = await post(form).catch(() => null);
     if (answer === null) return note(form, OFFLINE);
-    const page = parse(await answer.text());
+    const page = parse(answer.text);
     const fresh = page.querySelector(".reply");
     if (!page.querySelector(".conversation")) return note(form, answer.url.includes("/login/") ? SIGNED_OUT : BROKEN);
     show(page);
@@ -74,9 +79,12 @@ function watchReply(form) {
     if (isSending || characters(text.value) === 0 || characters(text.value) > max) return;
     isSending = true;
     refresh();
-    await send();
-    isSending = false;
-    refresh();
+    try {
+      await send();
+    } finally {
+      isSending = false;
+      refresh();
+    }
   });
   refresh();
   return text;
@@ -91,11 +99,11 @@ async function lookForNews() {
   if (document.hidden || isBusy()) return;
   const answer = await fetch(conversation.dataset.news, { redirect: "error" });
   if (!answer.ok || (await answer.json()).version === conversation.dataset.version) return;
-  const page = parse(await (await fetch(location.pathname)).text());
+  const page = parse(await (await fetch(conversation.dataset.page)).text());
   if (!page.querySelector(".conversation")) return;
   const text = document.querySelector(".reply textarea");
   const mayWrite = page.querySelector(".reply textarea") !== null;
-  if (mayWrite !== (text !== null) && !(text && text.value.trim())) return location.reload();
+  if (mayWrite !== (text !== null) && !(text && text.value.trim())) return location.assign(conversation.dataset.page);
   show(page);
 }
 
