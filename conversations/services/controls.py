@@ -11,12 +11,12 @@ from audit.stores import SYSTEM_CHAIN, AuditLogStore
 from conversations.doorbell import doorbell
 from conversations.models import Conversation
 from conversations.services.commits import LOST_RACE, jitter
-from conversations.services.ownership import Change, Contended, Known, change
+from conversations.services.ownership import Change, Contended, Known, Unsure, change
 from conversations.stores import CONTROL_PAUSE, BotControls, bot_controls
 from pyloto.documents import Set, get_store
 from pyloto.observability.correlation import current_correlation_id
 
-__all__ = ["BotControls", "Contended", "bot_controls", "set_bot_paused", "set_conversation_paused"]
+__all__ = ["BotControls", "Contended", "Unsure", "bot_controls", "set_bot_paused", "set_conversation_paused"]
 
 TRIES = 8
 
@@ -25,17 +25,18 @@ def set_bot_paused(*, paused: bool, phone_number_id: str = "", agent: str, now: 
     """Silence the bot for everybody, or for who writes to one number, or let it speak again; return the switches.
 
     What customers write meanwhile waits, and is answered within five minutes after the end of the pause. Raises
-    `Contended`, which leaves everything as it was.
+    `Contended`, which leaves everything as it was, or `Unsure`.
     """
     attempt = secrets.token_hex(16)
     trail = AuditLogStore()
-    tried = False
+    doubt = False
     for race in range(TRIES + 1):
         try:
             head = trail.tail(SYSTEM_CHAIN)  # before the switches: who changes them meanwhile moves the chain too
             before = bot_controls()
-            if tried and trail.find_event(SYSTEM_CHAIN, event_id(attempt, "control")):
+            if doubt and trail.find_event(SYSTEM_CHAIN, event_id(attempt, "control")):
                 return before  # only the answer was lost
+            doubt = False
             after = _switched(before, paused, phone_number_id)
             if after == before:
                 return before
@@ -43,12 +44,14 @@ def set_bot_paused(*, paused: bool, phone_number_id: str = "", agent: str, now: 
                 break
             event = _event(attempt, before, after, phone_number_id, agent=agent, now=now)
             writes, _ = link(head, [event])
-            tried = True
+            doubt = True
             get_store().commit([*writes, Set(CONTROL_PAUSE, after.to_document())])
         except LOST_RACE:
             time.sleep(jitter(race))
         else:
             return after
+    if doubt:
+        raise Unsure("what became of the last commit could not be read")
     raise Contended("the controls changed at every try")
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from conversations.services.commits import LOST_RACE, catch_up, header_writes, j
 from conversations.stores import HandoffStore, Loaded, SessionStore, load
 from profiles.models import UserProfile
 from profiles.services.learning import profiles
-from pyloto.documents import AlreadyExists, Update, Write, get_store
+from pyloto.documents import AlreadyExists, Snapshot, Update, Write, get_store
 from pyloto.errors import PermanentError, TransientError
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
@@ -38,7 +38,11 @@ class NewMessages(PermanentError):
 
 
 class Contended(TransientError):
-    """Others kept changing the conversation, or the store did not answer; nothing is half done."""
+    """Others kept changing the conversation, or the store did not answer; nothing is done."""
+
+
+class Unsure(TransientError):
+    """The store stopped to answer at a commit: nobody knows whether it was applied."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,16 @@ class Change:
     learnt: dict[str, Any] = field(default_factory=dict)  # fields of the profile
 
 
-def know(loaded: Loaded, header: Conversation) -> Known:
-    """With session and handoff, in one more read."""
+def beside(header: Conversation) -> list[str]:
+    """The paths of what belongs to a header: its session, and the handoff of that."""
+    return [sessions.path(header.session_id), handoffs.path(header.session_id)] if header.session_id else []
+
+
+def know(loaded: Loaded, header: Conversation, found: Mapping[str, Snapshot]) -> Known:
+    """`found` holds what was read of `beside`."""
     if not header.session_id:
         return Known(loaded, header, None, None)
-    session_path, handoff_path = sessions.path(header.session_id), handoffs.path(header.session_id)
-    found = get_store().get_many([session_path, handoff_path])
+    session_path, handoff_path = beside(header)
     return Known(
         loaded,
         header,
@@ -94,7 +102,7 @@ def change(
 
     `decide` gets what was read (`others`: paths of more documents) and a random seed for its events' ids; it raises
     where the change makes no sense, and returns None where nothing is to be done. It is asked again after a lost race.
-    Raises `NoConversation`, or `Contended` after a bounded number of races.
+    Raises `NoConversation`; `Contended` or `Unsure` after a bounded number of races.
     """
     attempt = secrets.token_hex(16)
     tried: Change | None = None
@@ -107,11 +115,12 @@ def change(
                 raise NoConversation("there is no such conversation")
             if tried is not None and _was_applied(tried, header, attempt):
                 return header  # only its answer was lost
+            tried = None
             if race == TRIES:
                 break
             if met_existing and catch_up(header):
                 alert("audit_head_behind", conversation_id=header.conversation_id)
-            tried = decide(know(loaded, header), attempt)
+            tried = decide(know(loaded, header, get_store().get_many(beside(header))), attempt)
             if tried is None:
                 return header
             writes: list[Write] = header_writes(header, tried.fields, events=tried.events, attempt=attempt, now=now)
@@ -126,6 +135,8 @@ def change(
             for name, value in (tried.fields | {"attempt": attempt}).items():
                 setattr(header, name, value)
             return header
+    if tried is not None:
+        raise Unsure("what became of the last commit could not be read")
     raise Contended("the conversation changed at every try")
 
 

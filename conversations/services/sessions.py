@@ -15,7 +15,7 @@ from conversations.pipeline import plan_timeout
 from conversations.plans import TurnPlan
 from conversations.services.commits import LOST_RACE, jitter, plan_writes, preview_of, profile_in, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX
-from conversations.services.ownership import Contended, NoConversation
+from conversations.services.ownership import Contended, NoConversation, Unsure
 from conversations.steps import plan_answers, plan_close, plan_intent, plan_session
 from conversations.stores import ConversationStore, SessionStore, load
 from profiles.models import UserProfile
@@ -78,7 +78,8 @@ class SessionManager:
         """The session that a message received `now` belongs to: the active one, else a new one.
 
         One past its limits is closed first. While a person is awaited or has the conversation, that is the handoff's
-        session, which is closed. Raises `NoConversation`, `NoSession` with a person who has no handoff, or `Contended`.
+        session, which is closed. Raises `NoConversation`, `NoSession` with a person who has no handoff, `Contended` or
+        `Unsure`.
         """
 
         def plan(current: Current, turn_id: str) -> TurnPlan:
@@ -177,6 +178,7 @@ class SessionManager:
                 current = self._read(user_key)
                 if planned is not None and _was_applied(planned, current.header, attempt):
                     return self._sessions.find(planned.session_id)  # only its answer was lost
+                planned = None
                 if race == TRIES:
                     break
                 turn_id = digest("session", attempt, str(race))
@@ -187,6 +189,8 @@ class SessionManager:
                 time.sleep(jitter(race))
             else:
                 return self._sessions.find(planned.session_id)
+        if planned is not None:
+            raise Unsure("what became of the last commit could not be read")
         raise Contended("the conversation changed at every try")
 
     def _read(self, user_key: str) -> Current:

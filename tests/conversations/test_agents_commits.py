@@ -10,9 +10,10 @@ from django.db import connections
 from django.utils import timezone
 
 from audit import EventType
+from conversations import stores
 from conversations.models import Conversation, Mode
-from conversations.services import agents
-from conversations.services.agents import NewMessages, NotWithHuman, TakenByOther
+from conversations.services import agents, controls, ownership
+from conversations.services.agents import NewMessages, NotWithHuman, TakenByOther, Unsure
 from conversations.services.release import release_to_bot
 from pyloto.documents import PreconditionFailed, Unavailable
 from pyloto.documents.embedded import EmbeddedStore
@@ -156,3 +157,43 @@ def test_who_waits_is_taken_and_the_trail_says_by_whom(customer: Customer) -> No
     assert (taken["event_type"], taken["actor"]) == ("HANDOFF_TAKEN", ANA)
     assert taken["metadata"] == {"session_id": handoff.pk, "agent_id": ANA}
     assert (changed["event_type"], changed["changes"]) == ("MODE_CHANGED", {"mode": ["WAITING_HUMAN", "HUMAN"]})
+
+
+@pytest.mark.parametrize("store", ["embedded"], indirect=True)
+@pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
+def test_nobody_is_told_that_nothing_was_done_where_nobody_knows(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch, applied: bool
+) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    customer.store.commit_faults = [Fault(Unavailable("answer"), applied=applied)]
+    answers = iter([stores.load])
+
+    def load(*arguments: Any) -> Any:
+        return next(answers, unavailable)(*arguments)
+
+    monkeypatch.setattr(ownership, "load", load)
+    with pytest.raises(Unsure):
+        take(customer)
+    monkeypatch.undo()
+    assert customer.header.mode == ("HUMAN" if applied else "WAITING_HUMAN")
+
+
+@pytest.mark.parametrize("store", ["embedded"], indirect=True)
+def test_a_switch_that_nobody_knows_about_is_no_switch_that_was_not_turned(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer.store.lose_commit_answer()
+    answers = iter([controls.bot_controls])
+
+    def bot_controls() -> controls.BotControls:
+        read: Callable[[], controls.BotControls] = next(answers, unavailable)
+        return read()
+
+    monkeypatch.setattr(controls, "bot_controls", bot_controls)
+    monkeypatch.setattr(controls, "jitter", lambda race: 0)
+    with pytest.raises(Unsure):
+        controls.set_bot_paused(paused=True, agent=ANA, now=timezone.now())
+
+
+def unavailable(*_: Any) -> Any:
+    raise Unavailable("down")
