@@ -4,8 +4,9 @@ What counts is when the customer wrote, by Meta's clock, never when it reached u
 come at once, and nobody has flooded anything. Source: product.md §6.
 
 A loop is recognised by its texts: the same ones come back, whatever the bot says. Numbers in them do not count, since
-machines put times and ticket numbers in. A tap proves a person: only people see buttons. The last net is a number: so many
-answers of the bot in a day and no person, and a person looks.
+machines put times and ticket numbers in; neither do photos and audios, nor, by themselves, the short answers of people
+("não sei"). A tap proves a person: only people see buttons. The last net is a number: so many answers of the bot in a day
+and no person, and a person looks.
 """
 
 from collections import Counter
@@ -23,8 +24,11 @@ FLOOD_WITHIN = timedelta(seconds=60)  # product.md §6
 COOL_DOWNS = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))  # product.md §6
 REMEMBERED = timedelta(hours=24)
 LOOP_SILENCE = timedelta(days=7)  # to a machine, at most; the person who takes the conversation ends it
-SAME_MAX, SAME_AMONG = 5, 8  # the same text this often among the last ones
+SAME_MAX, SAME_AMONG = 5, 8  # the same text this often among the last ones ...
+SAME_LETTERS_MIN = 12  # ... if it has this many letters: "não sei" may well be the answer to five questions
 FEW_TEXTS, FEW_AMONG = 4, 12  # two machines that go round in a circle of a few texts
+
+ALBUM_TYPES = ("image", "video", "document")  # chosen together, sent as one message each
 
 LOOP_SUMMARY = "As mensagens deste contato se repetem sem parar: talvez seja outro robô. O bot parou de responder."
 
@@ -55,7 +59,7 @@ def judge(
     """
     known = conversation.flood if _is_current(conversation) else {}
     newest = max(message.timestamp for message in messages)
-    times = sorted([*known.get("times", ()), *(message.timestamp for message in messages)])
+    times = sorted([*known.get("times", ()), *_times(messages)])
     floods = {name: conversation.flood[name] for name in ("count", "flooded_at") if name in conversation.flood}
     state = {**floods, "epoch": conversation.owner_epoch, "times": times[-flood_max:] if flood_max else []}
     if is_cooling(conversation, messages):
@@ -66,11 +70,10 @@ def judge(
         if flooded_at + pause > now:  # else it is over: it was in a backlog
             state |= {"count": count + 1, "flooded_at": flooded_at}
             return Judged(Verdict.FLOOD, {"flood": state, "cooldown_until": flooded_at + pause}, pause)
-    turns = _turns(known, messages, newest)
-    if loop_max and _goes_round(turns, loop_max):
-        # The handoff changes the epoch: the silence is for as long as the person is awaited.
-        state |= {"epoch": conversation.owner_epoch + 1, "times": []}
-        return Judged(Verdict.LOOP, {"flood": state, "cooldown_until": newest + LOOP_SILENCE})
+    said = _gist(messages)
+    turns = _turns(known, messages, said, newest)
+    if loop_max and _goes_round(turns, loop_max, is_long=len(said) >= SAME_LETTERS_MIN):
+        return Judged(Verdict.LOOP, {"flood": state | {"times": []}, "cooldown_until": newest + LOOP_SILENCE})
     return Judged(Verdict.FINE, {"flood": state | {"turns": turns[-loop_max:] if loop_max else []}})
 
 
@@ -97,27 +100,34 @@ def _flooded_at(times: Sequence[datetime], flood_max: int) -> datetime | None:
     return max((late for early, late in pairs if late - early < FLOOD_WITHIN), default=None)
 
 
-def _turns(known: Mapping[str, Any], messages: Sequence[Message], newest: datetime) -> list[dict[str, Any]]:
-    """The turns of the last day with this one, each with a digest of what was written."""
+def _times(messages: Sequence[Message]) -> list[datetime]:
+    """When they were written; the files without a word in one turn are an album, and count once."""
+    album = [message.timestamp for message in messages if message.type in ALBUM_TYPES and not message.text.strip()]
+    others = [message.timestamp for message in messages if message.type not in ALBUM_TYPES or message.text.strip()]
+    return [*others, *album[:1]]
+
+
+def _turns(known: Mapping[str, Any], messages: Sequence[Message], said: str, newest: datetime) -> list[dict[str, Any]]:
+    """The turns of the last day with this one, each with a digest of what was written, empty where nothing was."""
     if any(message.payload.get("kind") in TAP_KINDS for message in messages):
         return []
     recent = [turn for turn in known.get("turns", ()) if newest - turn["at"] < REMEMBERED]
-    said = " ".join(_gist(message) for message in messages)
-    return [*recent, {"at": newest, "text": digest("gist", said)[:12]}]
+    return [*recent, {"at": newest, "text": digest("gist", said)[:12] if said else ""}]
 
 
-def _gist(message: Message) -> str:
-    """Its letters; where there are none all of it, or what kind of message it is."""
-    text = message.text.casefold()
-    return "".join(filter(str.isalpha, text)) or text.strip() or message.type
+def _gist(messages: Sequence[Message]) -> str:
+    """The letters of what was written; of a text without letters all of it."""
+    texts = (message.text.casefold() for message in messages)
+    return " ".join(filter(None, ("".join(filter(str.isalpha, text)) or text.strip() for text in texts)))
 
 
-def _goes_round(turns: Sequence[Mapping[str, Any]], loop_max: int) -> bool:
-    texts = [turn["text"] for turn in turns]
+def _goes_round(turns: Sequence[Mapping[str, Any]], loop_max: int, *, is_long: bool) -> bool:
+    """`is_long`: the newest text is one that people do not say again and again."""
+    texts = [turn["text"] for turn in turns if turn["text"]]
     same = Counter(texts[-SAME_AMONG:])
     few = set(texts[-FEW_AMONG:])
     return bool(
-        (texts and same[texts[-1]] >= SAME_MAX)
+        (texts and is_long and same[texts[-1]] >= SAME_MAX)
         or (len(texts) >= FEW_AMONG and len(few) <= FEW_TEXTS)
-        or len(texts) > loop_max
+        or len(turns) > loop_max
     )

@@ -20,12 +20,12 @@ from . import flood, replies, sessions
 from .dialogue import Dialogue
 from .hearing import SILENT_TYPES, Heard, hear, is_typed
 from .intents import COMMERCIAL, Intent, Outcome
-from .models import WHATSAPP_APP, Actor, Conversation, Handoff, Message, Mode, Session
-from .plans import Turn, TurnPlan
+from .models import Actor, Conversation, Message, Mode, Session
+from .plans import Turn, TurnPlan, expires_to_person
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
 
-__all__ = ["TurnPlan", "needs_classification", "plan_failure", "plan_taken", "plan_timeout", "plan_turn"]
+__all__ = ["TurnPlan", "needs_classification", "plan_failure", "plan_handoff", "plan_timeout", "plan_turn"]
 
 ACKNOWLEDGE_EVERY = timedelta(minutes=30)
 # What reading a session raises that another release wrote in a shape that this one does not know.
@@ -83,7 +83,10 @@ def plan_turn(
 def _stop(
     turn: Turn, session: Session | None, messages: Sequence[Message], heard: Heard, new_session_id: str
 ) -> TurnPlan | None:
-    """The end of a flood, or of a conversation between two machines; None where somebody is to be answered."""
+    """The end of a flood, or of a conversation between two machines; None where somebody is to be answered.
+
+    Neither a complete lead nor the wish for a person is lost over it: both get their handoff.
+    """
     judged = flood.judge(
         turn.conversation,
         messages,
@@ -94,8 +97,15 @@ def _stop(
     turn.changes |= judged.changes
     if judged.verdict is flood.Verdict.FINE:
         return None
+    if heard.wants_human and judged.verdict is not flood.Verdict.LOOP:
+        plan = _keeping_silent(_answer(turn, session, heard, new_session_id))
+        return _unspoken(plan) if judged.verdict is flood.Verdict.COOLING else plan
     if judged.verdict is flood.Verdict.COOLING:
         return turn.silent(session, Outcome.DUPLICATE_OR_SPAM)
+    return _keeping_silent(_ended(turn, session, heard, judged, new_session_id))
+
+
+def _ended(turn: Turn, session: Session | None, heard: Heard, judged: flood.Judged, new_session_id: str) -> TurnPlan:
     if session is not None and sessions.is_active(session) and sessions.has_expired(session, heard.first_at):
         turn.expire(session)
         if turn.handoff:
@@ -103,14 +113,23 @@ def _stop(
     if session is None or not sessions.is_active(session):
         session = turn.open_session(new_session_id, at=heard.first_at)
     sessions.touch(session, heard.last_at)
-    if judged.verdict is flood.Verdict.FLOOD:
+    is_loop = judged.verdict is flood.Verdict.LOOP
+    if not is_loop and not expires_to_person(session):
         turn.close(session, Outcome.DUPLICATE_OR_SPAM)
         return turn.plan(session, replies.flooded(judged.pause), Outcome.DUPLICATE_OR_SPAM)
     turn.hand_over(session)
-    if turn.handoff:
+    if is_loop and turn.handoff:
         turn.handoff.summary = f"{flood.LOOP_SUMMARY}\n{turn.handoff.summary}"
     plan = turn.plan(session, Reply(replies.handed_over_after_pause(turn.now)), Outcome.HANDOFF_HUMAN)
-    return replace(plan, alert="bot_loop_stopped")
+    return replace(plan, alert="bot_loop_stopped") if is_loop else plan
+
+
+def _keeping_silent(plan: TurnPlan) -> TurnPlan:
+    """The same; where it calls a person, what is noted of the flood holds for as long as that person is awaited."""
+    if "owner_epoch" not in plan.conversation:
+        return plan
+    noted = plan.conversation["flood"] | {"epoch": plan.conversation["owner_epoch"]}
+    return replace(plan, conversation=plan.conversation | {"flood": noted})
 
 
 def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: str) -> TurnPlan:
@@ -152,20 +171,19 @@ def plan_timeout(
     return turn.plan(current, None, Outcome.SCHEDULED_FOLLOWUP)
 
 
-def plan_taken(
+def plan_handoff(
     *,
     conversation: Conversation,
     session: Session | None,
     profile: UserProfile | None,
-    owner: str,
     now: datetime,
     turn_id: str,
     new_session_id: str | None,
 ) -> TurnPlan:
-    """A person takes the conversation from the bot: its session closes with a handoff that is theirs already.
+    """A person comes in without a word of the customer's: the session closes with its handoff.
 
     Without an active session there is nothing to close; with `new_session_id` one is opened for the handoff, so that
-    what is said from now on belongs to it. The mode is left to the caller.
+    what is said from now on belongs to it. The mode, and whose the handoff is, are left to the caller.
     """
     for read in (sessions.copy_of, sessions.without_content):  # the second where nobody can read what it holds
         turn = Turn(conversation, profile, now, turn_id)
@@ -175,10 +193,9 @@ def plan_taken(
         if current is None:
             break
         try:
-            handoff = turn.open_handoff(current)
+            turn.open_handoff(current)
         except UNREADABLE:
             continue
-        handoff.status, handoff.agent_id, handoff.taken_at = Handoff.Status.TAKEN.value, owner, now
         break
     return turn.plan(current, None, Outcome.HANDOFF_HUMAN)
 
@@ -238,10 +255,8 @@ def _begin(
 
 
 def _takeover_has_ended(conversation: Conversation, messages: Sequence[Message]) -> bool:
-    """Whether the owner had left the conversation alone in the phone app when the newest of these came (product.md §5)."""
-    if conversation.mode != Mode.HUMAN or conversation.assigned_to != WHATSAPP_APP or conversation.app_until is None:
-        return False
-    return max(message.received_at for message in messages) > conversation.app_until  # else nobody answers the newest
+    """By the newest of them, or nobody would answer it; whatever waited before it is answered with it."""
+    return conversation.is_left_by_owner(max(message.received_at for message in messages))
 
 
 # --- turns without a conversation -------------------------------------------------------------------------------------

@@ -34,13 +34,20 @@ class Writer:
         self.header = Conversation(id="u", owner_epoch=3)
         self.at = NOON
 
-    def sends(self, *texts: str, every: timedelta = SECOND, judged_after: timedelta = SECOND, tap: bool = False) -> Any:
+    def sends(
+        self,
+        *texts: str,
+        every: timedelta = SECOND,
+        judged_after: timedelta = SECOND,
+        tap: bool = False,
+        kind: str = "text",
+    ) -> Any:
         """One turn with these messages."""
         messages = []
         for text in texts:
             self.at += every
             payload = {"kind": "list_reply"} if tap else {}
-            messages.append(Message(direction=Direction.IN, type="text", text=text, payload=payload, timestamp=self.at))
+            messages.append(Message(direction=Direction.IN, type=kind, text=text, payload=payload, timestamp=self.at))
         judged = judge(self.header, messages, now=self.at + judged_after, flood_max=10, loop_max=self.loop_max)
         for name, value in judged.changes.items():
             setattr(self.header, name, value)
@@ -72,6 +79,18 @@ def test_messages_of_several_turns_are_counted_together() -> None:
     writer = Writer(loop_max=0)
     verdicts = [writer.sends(f"linha {number}", every=4 * SECOND).verdict for number in range(11)]
     assert verdicts == [Verdict.FINE] * 10 + [Verdict.FLOOD]
+
+
+def test_an_album_is_one_message() -> None:
+    writer = Writer()
+    assert writer.sends(*[""] * 30, every=SECOND / 2, kind="image").verdict is Verdict.FINE
+    assert writer.sends(*map(str, range(9))).verdict is Verdict.FINE
+    assert writer.sends("o décimo primeiro").verdict is Verdict.FLOOD
+
+
+@pytest.mark.parametrize(("kind", "text"), [("audio", ""), ("sticker", ""), ("image", "com legenda")])
+def test_what_nobody_sends_as_an_album_counts_one_by_one(kind: str, text: str) -> None:
+    assert Writer().sends(*[text] * 11, kind=kind).verdict is Verdict.FLOOD
 
 
 def test_repeated_floods_within_a_day_make_the_silence_longer() -> None:
@@ -194,6 +213,19 @@ def test_people_who_repeat_themselves_a_little_are_answered(texts: list[str]) ->
     assert {writer.sends(text, every=10 * SECOND).verdict for text in texts} == {Verdict.FINE}
 
 
+def test_a_short_answer_to_many_questions_is_no_machine() -> None:
+    writer = Writer()
+    texts = ["quero um sistema", *["não sei"] * 9, "obrigado pela ajuda"]
+    assert {writer.sends(text, every=10 * SECOND).verdict for text in texts} == {Verdict.FINE}
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "location"])
+def test_files_in_turns_of_their_own_count_by_their_number_alone(kind: str) -> None:
+    writer = Writer()
+    verdicts = [writer.sends("", every=20 * SECOND, kind=kind).verdict for _ in range(41)]
+    assert verdicts == [Verdict.FINE] * 40 + [Verdict.LOOP]
+
+
 def test_a_greeting_a_day_is_no_loop() -> None:
     assert turns_until_loop(Writer(), "oi", every=12 * HOUR, most=60) is None
 
@@ -228,12 +260,49 @@ def test_a_flood_as_the_very_first_thing_is_a_session_of_its_own() -> None:
     assert talk.event_types() == ["USER_CONTACT", "SESSION_OPENED", "SESSION_CLOSED"]
 
 
-def test_after_the_cool_down_a_wish_for_a_person_is_granted() -> None:
+def test_a_wish_for_a_person_during_the_cool_down_is_granted_without_a_word() -> None:
     talk = Talk()
     flooding(talk)
     assert talk.say("quero falar com uma pessoa") is None
-    assert talk.say("quero falar com uma pessoa", after=5 * MINUTE) is not None
+    assert (talk.handoff.status, talk.conversation.mode) == ("OPEN", Mode.WAITING_HUMAN)
+    assert talk.outcomes == ["DUPLICATE_OR_SPAM", "HANDOFF_HUMAN"]
+    assert [talk.say("quero uma pessoa", after=SECOND) for _ in range(20)] == [None] * 20  # one handoff, and silence
+    assert "equipe" in text_of(talk.say("alguém aí?", after=5 * MINUTE))
+    assert len(talk.handoffs) == 1
+
+
+def test_a_wish_for_a_person_within_the_flood_itself_is_granted() -> None:
+    talk = Talk()
+    answer = talk.say(*(f"mensagem {number}" for number in range(11)), "quero falar com um atendente")
+    assert "Uma pessoa vai continuar" in text_of(answer)
+    assert (talk.handoff.status, talk.outcomes) == ("OPEN", ["HANDOFF_HUMAN"])
+    assert talk.say("e aí?", after=MINUTE) is None
+
+
+def test_after_the_cool_down_a_wish_for_a_person_is_granted_with_words() -> None:
+    talk = Talk()
+    flooding(talk)
+    assert talk.say("quero falar com uma pessoa", after=5 * MINUTE + SECOND) is not None
     assert talk.handoff.status == "OPEN"
+
+
+def test_a_flood_loses_no_complete_lead() -> None:
+    talk = Talk()
+    for text in (
+        "quero um sistema e também quero ser entregador",
+        "empresa",
+        "preciso controlar a oficina",
+        "ordens de serviço e estoque, 5 usuários, em Castro/PR, até março",
+        "prefiro não dizer",
+    ):
+        talk.say(text)
+    assert "uma pessoa vai continuar" in text_of(flooding(talk))
+    assert (talk.handoff.intent_primary, talk.outcomes) == ("CUSTOM_SOFTWARE", ["HANDOFF_HUMAN"])
+    assert talk.last.alert == ""
+    assert [talk.say("?", after=SECOND) for _ in range(5)] == [None] * 5
+    talk.release()
+    talk.conversation.owner_epoch += 1
+    assert talk.say("bom dia", after=SECOND) is not None  # the silence was that of this handoff
 
 
 def test_while_a_person_has_the_conversation_nothing_is_a_flood() -> None:
