@@ -86,7 +86,7 @@ EXPLANATIONS: dict[type[PylotoError], str] = {
     agents.WindowClosed: "A mensagem não foi enviada: passaram mais de 24 horas da última mensagem do cliente, e o WhatsApp só "
     "aceita texto livre dentro desse prazo. Quando o cliente escrever de novo, você pode responder.",
     agents.InvalidMessage: f"A mensagem não foi enviada: escreva de 1 a {TEXT_MAX} caracteres.",
-    agents.Unsure: "Não sabemos se isso foi gravado: o sistema não respondeu. Recarregue a página antes de tentar de novo.",
+    agents.Unsure: "Não sabemos se foi gravado: recarregue a conversa antes de tentar de novo.",
     agents.Contended: "A conversa está mudando neste momento e nada foi feito. Tente de novo em instantes.",
 }
 EXPLAINED: tuple[type[PylotoError], ...] = (agents.TakenByOther, *EXPLANATIONS)
@@ -119,24 +119,27 @@ class Standing:
     is_mine: bool
     window_is_open: bool
     window_ends: str
-    can: frozenset[str]  # "reply", or keys of ACTIONS
+    can: frozenset[str]  # keys of ACTIONS, "reply", "fetch" a file again, "decide" about messages in doubt
 
     @classmethod
     def of(cls, request: HttpRequest, chat: Chat, now: datetime) -> "Standing":
         header, may = chat.header, request.user.has_perm
         is_mine = header.mode == Mode.HUMAN and header.assigned_to == agent_of(request.user.pk)
+        is_anothers = header.mode == Mode.HUMAN and not is_mine and header.assigned_to != WHATSAPP_APP
         can: set[str] = set()
         if header.merged_into is None:
             if may(TAKE):
                 if is_mine:
                     can |= {"close", "put-back"}
-                elif header.mode != Mode.HUMAN or header.assigned_to == WHATSAPP_APP:
+                elif not is_anothers:
                     can.add("take")
-            if is_mine and may(REPLY):
-                can.add("reply")
+            if may(REPLY):
+                can |= {"fetch", "reply"} if is_mine else {"fetch"}
+                if not is_anothers or may(RELEASE):
+                    can.add("decide")
             if header.mode != Mode.BOT and may(RELEASE):
                 can.add("release")
-                if header.mode == Mode.HUMAN and header.assigned_to != WHATSAPP_APP and "put-back" not in can:
+                if is_anothers or (is_mine and not may(TAKE)):
                     can.add("requeue")
             if may(PAUSE):
                 can.add("resume" if header.paused else "pause")
@@ -208,7 +211,6 @@ class AgentPages(ViewedAdmin):
             "draft": draft,
             "text_max": TEXT_MAX,
             "responsible": agent_name(chat.header.assigned_to),
-            "can_decide": may(REPLY) and chat.header.merged_into is None,
             "can_view_audit": may("audit.view_auditevent"),
             "can_view_profile": may("profiles.view_userprofile"),
             "can_view_session": may("conversations.view_session"),

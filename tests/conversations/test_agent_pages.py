@@ -1,6 +1,7 @@
 """What agents do in the admin: the queue, taking a conversation, answering in it, and leaving it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from conversations import user_pages
+from conversations import agent_pages, user_pages
 from conversations.models import Actor, Handoff, Message, MessageState, Mode
 from conversations.services import agents
 from conversations.services.controls import set_bot_paused
@@ -276,6 +277,26 @@ def test_a_contended_conversation_keeps_the_text(embedded_store: DocumentStore, 
     assert "Um texto &amp; tanto</textarea>" in html
 
 
+@pytest.mark.parametrize(("action", "status"), [("reply", 409), ("take", 302), ("pause", 302)])
+def test_what_may_have_been_stored_is_not_called_undone(
+    action: str, status: int, embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+):
+    user = agent()
+    conversation(Mode.HUMAN, user)
+
+    def unsure(**_: object) -> None:
+        raise agents.Unsure("the store does not answer")
+
+    monkeypatch.setattr(agents, "reply", unsure)
+    monkeypatch.setitem(agent_pages.ACTIONS, "take", replace(agent_pages.ACTIONS["take"], do=unsure))
+    monkeypatch.setitem(agent_pages.ACTIONS, "pause", replace(agent_pages.ACTIONS["pause"], do=unsure))
+    response = signed_in(user).post(f"{BASE}{action}/", {"text": "Oi", "key": "abc"})
+    assert response.status_code == status
+    html = signed_in(user).post(f"{BASE}{action}/", {"text": "Oi", "key": "abc"}, follow=True).content.decode()
+    assert "Não sabemos se foi gravado: recarregue a conversa antes de tentar de novo." in html
+    assert "nada foi feito" not in html.lower()
+
+
 def test_after_24_hours_the_page_says_why_nothing_can_be_written(embedded_store: DocumentStore):
     user = agent()
     conversation(Mode.HUMAN, user, last_user_at=timezone.now() - timedelta(hours=25))
@@ -319,6 +340,31 @@ def test_a_message_in_doubt_is_sent_again_once_or_left(embedded_store: DocumentS
     assert ">Deixar assim<" not in html
     assert replies() == ["Primeira"]
     assert "Não há o que decidir" in client.post(f"{BASE}messages/nothing/resend/", follow=True).content.decode()
+
+
+def test_a_message_in_doubt_that_is_left_is_not_called_undelivered(embedded_store: DocumentStore):
+    conversation()
+    data.message(outbound=True, state=MessageState.NEEDS_HUMAN, errors=[{"code": 130429}])  # of an earlier try
+    client = signed_in(agent())
+    client.post(f"{BASE}messages/m0001/leave/")
+    html = client.get(CHAT).content.decode()
+    assert "Não foi enviada, ou não há certeza de que chegou" in html
+    assert "limitou os envios" not in html
+
+
+@pytest.mark.parametrize(("may", "decides"), [(("reply",), False), (("reply", "release"), True)])
+def test_about_a_message_of_another_agent_only_who_supervises_decides(
+    may: Sequence[str], decides: bool, embedded_store: DocumentStore
+):
+    conversation(Mode.HUMAN, agent("outra", first_name="Bia"))
+    data.message(n=1, outbound=True, state=MessageState.NEEDS_HUMAN)
+    data.message(n=2, type="image", media={"status": "UNAVAILABLE", "id": "1", "reason": "expired"})
+    client = signed_in(agent(may=may))
+    html = client.get(CHAT).content.decode()
+    assert (">Deixar assim<" in html) == decides
+    assert ">Tentar de novo<" in html
+    html = client.post(f"{BASE}messages/m0001/leave/", follow=True).content.decode()
+    assert ("Bia assumiu primeiro" in html) != decides
 
 
 def test_after_24_hours_a_message_in_doubt_can_only_be_left(embedded_store: DocumentStore):

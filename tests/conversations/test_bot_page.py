@@ -98,6 +98,18 @@ def test_a_switch_that_could_not_be_stored_says_so(
     assert "O bot está em pausa" not in html
 
 
+def test_a_switch_of_which_nobody_knows_is_not_called_unchanged(
+    admin_client: Client, embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+):
+    def unsure(**_: object) -> None:
+        raise controls.Unsure("the store does not answer")
+
+    monkeypatch.setattr(controls, "set_bot_paused", unsure)
+    html = switch(admin_client)
+    assert "Não sabemos se a mudança foi gravada" in html
+    assert "Nada mudou" not in html
+
+
 def test_only_who_may_pause_the_bot_sees_and_uses_the_switches(client: Client, embedded_store: DocumentStore):
     user = User.objects.create_user("agente", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_conversation"))

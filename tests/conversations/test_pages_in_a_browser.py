@@ -90,6 +90,10 @@ def test_from_the_queue_to_the_end_of_the_conversation(pages: tuple[Page, Page],
     picture(rui, "4-taken-phone")
     assert fits(rui)
     expect(rui.get_by_label("Resposta ao cliente")).to_have_count(0)
+    rui.get_by_text("Devolver à fila").first.click()
+    says(rui, "A conversa deixa de estar com Ana")
+    picture(rui, "15-requeue-phone")
+    assert fits(rui)
 
     reply = ana.get_by_label("Resposta ao cliente")
     reply.fill("Olá! Sou a Ana.\nComo posso ajudar?")
@@ -194,6 +198,13 @@ def test_a_reply_outlives_a_lost_connection_a_refusal_and_a_session(
     expect(page.get_by_role("button", name="Enviar")).to_be_enabled()
     expect(reply).to_have_value("Um texto que custou")
     page.unroute("**/reply/")
+    page.evaluate(
+        "() => { kept = Response.prototype.text; Response.prototype.text = () => Promise.reject(TypeError()) }"
+    )
+    press(page, "Enviar")  # the answer begins, and breaks off
+    expect(page.get_by_role("button", name="Enviar")).to_be_enabled()
+    expect(reply).to_have_value("Um texto que custou")
+    page.evaluate("() => { Response.prototype.text = kept }")
     press(page, "Enviar")
     expect(reply).to_have_value("")
     customer.is_served()
@@ -241,6 +252,12 @@ def test_the_bot_is_paused_for_everybody_and_for_one_customer(pages: tuple[Page,
     says(ana, "O bot está em pausa nesta conversa: este cliente")
     customer.writes("alguém?").is_served()
     assert len(customer.outside.sent) == 1
+    rui.goto("/admin/conversations/conversation/?mostrar=em-pausa")
+    says(rui, "Cliente Exemplo")
+    picture(rui, "13-paused-list-phone")
+    ana.goto("/admin/conversations/conversation/")
+    picture(ana, "14-list-desktop")
+    ana.goto(CHAT.format(customer.user_key))
     press(ana, "Retomar o bot nesta conversa")
     expect(ana.locator(".bot-paused")).to_have_count(0)
     rui.goto(CHAT.format(customer.user_key))
