@@ -20,6 +20,7 @@ from conversations.models import Actor, Direction, Message, MessageState, Quaran
 from conversations.stores import QUARANTINE_FOLDER, ConversationStore, QuarantineStore, due, write_results
 from conversations.whatsapp.signature import Undecodable, decode_delivery
 from conversations.whatsapp.split import (
+    TOO_MANY_UNREADABLE,
     InboundItem,
     InboundMessage,
     ProviderError,
@@ -75,7 +76,7 @@ def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime,
         envelope = decode_delivery(body)
     except Undecodable as exc:
         return _quarantine_body(body, str(exc), received_at=received_at, correlation_id=correlation_id)
-    items = _items(envelope)
+    items = items_of(envelope)
     keys = sorted({provider_key(item.wamid) for item in items if isinstance(item, InboundMessage)})
     token = secrets.token_hex(8)
     states = dedupe.reserve(keys, token) if keys else {}
@@ -104,10 +105,10 @@ def replay_delivery(envelope: Any, *, received_at: datetime, correlation_id: str
 
     Raises `TransientError` where not everything is durable; a second try does no harm.
     """
-    return store_items(_items(envelope), received_at=received_at, correlation_id=correlation_id)
+    return store_items(items_of(envelope), received_at=received_at, correlation_id=correlation_id)
 
 
-def _items(envelope: Any) -> list[InboundItem]:
+def items_of(envelope: Any) -> list[InboundItem]:
     """What stands in it; what cannot be read once each, and where that is still too much, all of it as one."""
     items: list[InboundItem] = []
     unreadable: set[Unreadable] = set()
@@ -117,7 +118,7 @@ def _items(envelope: Any) -> list[InboundItem]:
         elif len(unreadable) <= UNREADABLE_MAX:
             unreadable.add(item)
     if len(unreadable) > UNREADABLE_MAX:
-        unreadable = {Unreadable("too_many_unreadable", json.dumps(envelope))}
+        unreadable = {Unreadable(TOO_MANY_UNREADABLE, json.dumps(envelope))}
     return [*items, *unreadable]
 
 

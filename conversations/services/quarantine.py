@@ -11,10 +11,10 @@ from django.conf import settings
 
 from conversations.models import Quarantined
 from conversations.privacy.quarantine import body_of, delete
-from conversations.services.ingest import Receipt, quarantine_id_of, store_items
+from conversations.services.ingest import Receipt, items_of, quarantine_id_of, store_items
 from conversations.stores import QuarantineStore
 from conversations.whatsapp.signature import Undecodable, decode_delivery
-from conversations.whatsapp.split import InboundItem, Unreadable, envelope_of, split_delivery
+from conversations.whatsapp.split import InboundItem, Unreadable, envelope_of
 from pyloto.observability.correlation import bind_correlation_id, new_correlation_id
 from pyloto.privacy.fields import DecryptionFailed
 
@@ -77,7 +77,7 @@ def _items(entry: Quarantined, raw: str) -> list[InboundItem]:
         return []
     number = entry.phone_number_id or _only_number()
     envelope = part if entry.reason in UNDECODED else envelope_of(part, entry.reason, number)
-    return list(split_delivery(envelope, our_numbers=settings.WHATSAPP_PHONE_NUMBER_IDS))
+    return items_of(envelope)
 
 
 def _only_number() -> str:

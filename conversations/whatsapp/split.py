@@ -24,6 +24,7 @@ RAW_MAX_BYTES = 500_000  # of a type's own JSON: encrypted it must fit into a do
 ID_MAX = 1024  # characters; Meta's have about 60
 USER_ID_MAX = 256  # characters; Meta: up to 128 behind the country
 OBJECT = "whatsapp_business_account"
+TOO_MANY_UNREADABLE = "too_many_unreadable"  # the reason of who keeps a whole delivery instead of its items
 BAD = "bad_"  # in front of the reason, where an item of a kind cannot be read
 ITEMS = ("messages", "statuses", "message_echoes", "errors")  # the lists of a value that are understood
 CHANGES = ("user_changed_number", "user_changed_user_id", "customer_changed_number")  # types of `system` messages
@@ -143,7 +144,7 @@ def envelope_of(part: Any, reason: str, phone_number_id: str) -> Any:
     if reason.startswith(BAD):
         kind = next((kind for kind in ITEMS if reason.startswith(f"{BAD}{kind}_")), "messages")
         part = {"metadata": {"phone_number_id": phone_number_id}, kind: [part]}
-    elif reason in ("unknown_object", "no_entry", "too_many_entries"):
+    elif reason in ("unknown_object", "no_entry", "too_many_entries", TOO_MANY_UNREADABLE):
         return part
     elif reason in ("no_changes", "too_many_changes"):
         return {"object": OBJECT, "entry": [part]}

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from conversations.services import quarantine
+from conversations.services import ingest, quarantine
 from conversations.services.ingest import _quarantine_body
 from pyloto.documents import Unavailable
 from tests.lab.faulty_store import FaultyStore
@@ -83,6 +83,38 @@ def test_one_bad_message_is_taken_in_with_the_number_that_it_came_to(
     assert replay()["stored"] == 1
     [message] = stored_messages()
     assert (message.text, message.phone_number_id) == ("oi", "106540352242922")
+
+
+@on_one_store
+def test_a_delivery_of_too_much_that_cannot_be_read_is_taken_in_whole(
+    customer: Customer, settings: Any, replay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "UNREADABLE_MAX", 3)
+    delivery = envelope(*({"no": number} for number in range(5)), text_message("wamid.1", "oi", wa_id=PHONE))
+    with monkeypatch.context() as until_the_update:
+        until_the_update.setattr("conversations.whatsapp.split._message", lambda *_: int("no number"))
+        assert post(delivery).status_code == 200
+        assert [entry.reason for entry in quarantined()] == ["too_many_unreadable"]
+        assert replay()["unreadable"] == 1  # still too much, and not split into as many entries
+        assert [entry.reason for entry in quarantined()] == ["too_many_unreadable"]
+    monkeypatch.setattr(ingest, "UNREADABLE_MAX", 10)
+    assert replay()["stored"] == 1
+    assert [message.text for message in stored_messages()] == ["oi"]
+    assert {entry.reason for entry in quarantined()} == {"bad_messages_ValidationError"}
+
+
+@on_one_store
+def test_a_part_with_too_much_that_cannot_be_read_stays_one_entry(
+    customer: Customer, settings: Any, replay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "UNREADABLE_MAX", 3)
+    delivery = envelope(*({"no": number} for number in range(5)))
+    delivery["entry"][0]["changes"][0]["value"]["metadata"]["phone_number_id"] = "999"
+    post(delivery)
+    settings.WHATSAPP_PHONE_NUMBER_IDS = [*settings.WHATSAPP_PHONE_NUMBER_IDS, "999"]
+    assert replay()["replayed"] == 1  # known by now, and put aside for what is wrong with it now
+    assert [entry.reason for entry in quarantined()] == ["too_many_unreadable"]
+    assert replay()["kept"] == {"too_many_unreadable": 1}
 
 
 @on_one_store
