@@ -99,6 +99,11 @@ class Conversation(DocumentModel):
     def __str__(self) -> str:
         return f"Conversa {self.conversation_id[:8]}"
 
+    def is_left_by_owner(self, at: datetime) -> bool:
+        """Whether the owner, who answered on the phone, had left it alone for half an hour by then (product.md §5)."""
+        is_theirs = self.mode == Mode.HUMAN and self.assigned_to == WHATSAPP_APP
+        return is_theirs and self.app_until is not None and self.app_until < at
+
 
 class Message(DocumentModel):
     """One message below its conversation. Id: `message_key`; path `conversations/{user_key}/messages/{message_key}`."""

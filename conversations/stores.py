@@ -20,7 +20,7 @@ from pyloto.documents import (
 )
 from pyloto.privacy.registry import EncryptedField, Place
 
-from .models import Conversation, Handoff, Message, Quarantined, Session
+from .models import Conversation, Handoff, Message, Mode, Quarantined, Session
 
 IN_MAX = 30  # Firestore: values of one `in`
 SHARDS = 16  # so that the sequential `due.at` is no hot spot of the index
@@ -99,6 +99,23 @@ class ConversationStore:
             cursor = (snapshots[-1].path,)
 
     def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
+    def find_with_person(self, *, page: int = 200) -> Iterator[Conversation]:
+        """The conversations that people have, whoever they are."""
+        cursor: tuple[Any, ...] | None = None
+        while True:
+            query = Query(
+                Conversation.collection,
+                where=(("mode", "==", Mode.HUMAN.value),),
+                order_by=((DOCUMENT_ID, "asc"),),
+                limit=page,
+                start_after=cursor,
+            )
+            snapshots = get_store().query(query)
+            yield from (Conversation.from_snapshot(snapshot) for snapshot in snapshots)
+            if len(snapshots) < page:
+                return
+            cursor = (snapshots[-1].path,)
+
         """A page of the timeline, newest first."""
         query = replace(
             self.messages_query(user_key),

@@ -12,7 +12,7 @@ from pyloto.observability.alerts import alert
 
 from .doorbell import doorbell
 from .services import media
-from .services.agents import put_back_left
+from .services.leaving import put_back_left
 from .services.sessions import SessionManager
 from .services.sweep import find_still, oldest_due_seconds
 from .services.turns import process

@@ -47,7 +47,8 @@ def _put_back(request: HttpRequest, user_pk: int) -> None:
         count = put_back_all(agent_of(user_pk), now=timezone.now())
     except TransientError:
         messages.error(
-            request, "As conversas desta pessoa não puderam voltar à fila agora. Salve de novo em instantes."
+            request,
+            "As conversas desta pessoa não puderam voltar à fila agora: isso é tentado de novo a cada 5 minutos.",
         )
         return
     if count:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.contrib.auth import get_user_model
 
 from audit import Event, EventType, event_id
 from conversations.doorbell import doorbell
@@ -31,8 +30,7 @@ from conversations.services.release import NotWithHuman
 from conversations.stores import ConversationStore, due
 from conversations.whatsapp.messages import InvalidMessage, Text, content_to_document
 from pyloto.documents import Update, Write
-from pyloto.errors import PermanentError, PylotoError, TransientError
-from pyloto.observability.alerts import alert
+from pyloto.errors import PermanentError, PylotoError
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.privacy.hashing import digest
 
@@ -50,7 +48,6 @@ __all__ = [
     "close",
     "put_back",
     "put_back_all",
-    "put_back_left",
     "reply",
     "take",
 ]
@@ -227,7 +224,7 @@ def put_back(*, user_key: str, agent: str, now: datetime, actor: str = "") -> Co
 def put_back_all(agent: str, *, now: datetime) -> int:
     """Put back all that an agent has, who cannot go on with it; return how many conversations.
 
-    Raises `Contended` after the last one where some could not be put back now: the same call again does the rest.
+    Raises `Contended` after the last one where some could not be put back now: the job in `leaving` does the rest.
     """
     done = failed = 0
     for user_key in conversations.find_assigned(agent):
@@ -242,20 +239,6 @@ def put_back_all(agent: str, *, now: datetime) -> int:
     if failed:
         raise Contended("some conversations could not be put back")
     return done
-
-
-def put_back_left(*, now: datetime) -> int:
-    """As `put_back_all`, for everybody who may not work any more: whoever was locked out while they took another one.
-
-    What cannot be put back now is found by the next run, after an alert.
-    """
-    count = 0
-    for user_pk in get_user_model().objects.exclude(is_active=True, is_staff=True).values_list("pk", flat=True):
-        try:
-            count += put_back_all(agent_of(user_pk), now=now)
-        except TransientError:
-            alert("conversations_not_put_back", agent=agent_of(user_pk))
-    return count
 
 
 def _owner(known: Known) -> str | None:

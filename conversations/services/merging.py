@@ -16,7 +16,7 @@ import structlog
 
 from audit import Event, EventType, event_id
 from audit.errors import CustomerErased
-from conversations.models import WHATSAPP_APP, Conversation, Mode
+from conversations.models import Conversation, Mode
 from conversations.plans import expires_to_person
 from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter, profile_in
 from conversations.sessions import is_active
@@ -180,9 +180,7 @@ def _refuse_merge(source: Side, target: Side, *, now: datetime) -> None:
 
 def _is_with_person(header: Conversation, now: datetime) -> bool:
     """Not where the owner had answered on the phone and left it alone since: the bot is back at the next message."""
-    if header.mode == Mode.HUMAN and header.assigned_to == WHATSAPP_APP and header.app_until is not None:
-        return bool(header.app_until > now)
-    return bool(header.mode != Mode.BOT)
+    return header.mode != Mode.BOT and not header.is_left_by_owner(now)
 
 
 def _merge_writes(sides: Sequence[Side], entries: Sequence[Identity], merged: Merge, attempt: str) -> list[Write]:

@@ -10,7 +10,7 @@ from typing import Any
 from audit import Event, EventType, event_id
 from audit.stores import AuditLogStore
 from conversations.models import Conversation, Handoff, Mode, Session
-from conversations.pipeline import plan_taken
+from conversations.pipeline import plan_handoff
 from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter, profile_in
 from conversations.stores import HandoffStore, Loaded, SessionStore, load
 from profiles.models import UserProfile
@@ -167,32 +167,12 @@ def taken(
     """
     header, correlation_id = known.header, correlation_id or current_correlation_id()
     handoff = known.waiting if header.mode != Mode.BOT else None
-    fields: dict[str, Any] = {}
-    events: list[Event] = []
-    writes: list[Write] = []
-    learnt: dict[str, Any] = {}
     ownership = {"status": Handoff.Status.TAKEN.value, "agent_id": owner, "taken_at": now, **(handoff_fields or {})}
     if handoff is not None:
-        writes.append(Update(handoffs.path(handoff.pk), ownership))
+        made = Change({}, (), [Update(handoffs.path(handoff.pk), ownership)])
     else:
-        plan = plan_taken(
-            conversation=header,
-            session=known.session,
-            profile=known.profile,
-            owner=owner,
-            now=now,
-            turn_id=digest("taken", seed),
-            new_session_id=secrets.token_hex(16) if always else None,
-        )
-        fields |= plan.conversation
-        events += plan.events
-        writes += [sessions.write(session) for session in plan.sessions]
-        learnt = dict(plan.profile)
-        if plan.handoff:
-            for name, value in ownership.items():
-                setattr(plan.handoff, name, value)
-            writes.append(handoffs.create(plan.handoff))
-    session_id = handoff.pk if handoff else fields.get("session_id")
+        made = _handoff_opened(known, ownership, seed=seed, now=now, always=always)
+    session_id = handoff.pk if handoff else made.fields.get("session_id")
     told = []
     if session_id:
         before = handoff.status if handoff else Handoff.Status.OPEN.value
@@ -207,8 +187,26 @@ def taken(
             )
         )
     told.append(mode_changed(header, Mode.HUMAN, actor=actor, seed=seed, now=now, assigned_to=owner, **metadata))
-    fields |= {"mode": Mode.HUMAN.value, "assigned_to": owner, "owner_epoch": header.owner_epoch + 1}
-    return Change(fields, _correlated([*events, *told], correlation_id), writes, learnt)
+    fields = {"mode": Mode.HUMAN.value, "assigned_to": owner, "owner_epoch": header.owner_epoch + 1}
+    return replace(made, fields=made.fields | fields, events=_correlated([*made.events, *told], correlation_id))
+
+
+def _handoff_opened(known: Known, ownership: dict[str, Any], *, seed: str, now: datetime, always: bool) -> Change:
+    """The session closes with its handoff, which gets the fields of `ownership`."""
+    plan = plan_handoff(
+        conversation=known.header,
+        session=known.session,
+        profile=known.profile,
+        now=now,
+        turn_id=digest("taken", seed),
+        new_session_id=secrets.token_hex(16) if always else None,
+    )
+    writes: list[Write] = [sessions.write(session) for session in plan.sessions]
+    if plan.handoff:
+        for name, value in ownership.items():
+            setattr(plan.handoff, name, value)
+        writes.append(handoffs.create(plan.handoff))
+    return Change(plan.conversation, plan.events, writes, dict(plan.profile))
 
 
 def given_back(
@@ -224,6 +222,7 @@ def given_back(
 ) -> Change:
     """The person who has the conversation leaves it: to the bot, or with `mode` WAITING_HUMAN to the next person.
 
+    A person who waits for the next one has a handoff: where there was none, it is opened.
     `seen`: the header's `attempt` on the page where that was decided. Raises `NewMessages` where that is an older one
     and something is unread: the bot answers only what comes from now on.
     """
@@ -232,15 +231,18 @@ def given_back(
         raise NewMessages("the customer wrote meanwhile")
     status = Handoff.Status.OPEN if mode == Mode.WAITING_HUMAN else Handoff.Status.RESOLVED
     ended, writes = handoff_ended(known.waiting, event_type, status=status, actor=actor, seed=seed, now=now, **metadata)
-    fields: dict[str, Any] = {
+    made = Change({}, ())
+    if mode == Mode.WAITING_HUMAN and known.waiting is None:
+        made = _handoff_opened(known, {}, seed=seed, now=now, always=True)
+    fields = made.fields | {
         "mode": mode.value,
         "owner_epoch": header.owner_epoch + 1,
         "assigned_to": None,
         "app_until": None,
         "acknowledged_at": None,
     }
-    events = [ended, mode_changed(header, mode, actor=actor, seed=seed, now=now)]
-    return Change(fields, _correlated(events, current_correlation_id()), writes)
+    events = [*made.events, ended, mode_changed(header, mode, actor=actor, seed=seed, now=now)]
+    return Change(fields, _correlated(events, current_correlation_id()), [*made.writes, *writes], made.learnt)
 
 
 def handoff_ended(

@@ -41,7 +41,8 @@ def _is_silent(user_key: str, cutoff: datetime) -> bool:
     return (
         user_keys[0] == user_key
         and all(at <= cutoff for at in (*heard, *spoken))
-        and all(header.status != Conversation.Status.ERASED and header.mode == Mode.BOT for header in headers)
+        and all(header.status != Conversation.Status.ERASED for header in headers)
+        and all(header.mode == Mode.BOT or header.merged_into for header in headers)
         and not any(conversations.open_items(key, limit=1) for key in user_keys)
     )
 

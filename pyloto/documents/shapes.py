@@ -8,6 +8,7 @@ from .indexes import Shape
 SHAPES = (
     # conversations: the admin's lists
     Shape("conversations", order_by=(("last_message_at", "desc"),)),
+    Shape("conversations", (("mode", "=="),)),
     Shape("conversations", (("mode", "=="),), (("last_message_at", "desc"),)),
     Shape("conversations", (("paused", "=="),), (("last_message_at", "desc"),)),
     Shape("conversations", (("conversation_id", "=="),)),

@@ -533,6 +533,6 @@ def test_conversations_that_cannot_go_back_now_are_told_of_and_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(user_pages, "put_back_all", unavailable)
-        assert "Salve de novo em instantes." in edit(admin_client, user, is_active="")
+        assert "isso é tentado de novo a cada 5 minutos." in edit(admin_client, user, is_active="")
     assert not User.objects.get(pk=user.pk).is_active  # locked out in any case
     assert "1 conversa desta pessoa voltou à fila." in edit(admin_client, user, is_active="")

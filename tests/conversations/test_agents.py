@@ -64,7 +64,6 @@ def put_back(customer: Customer, agent: str = ANA) -> Conversation:
 
 
 # --- take -------------------------------------------------------------------------------------------------------------
-def test_taken_from_the_bot_the_session_ends_with_a_handoff_that_is_taken_already(customer: Customer) -> None:
 def test_what_the_bot_has_answered_is_not_waiting_for_a_person(customer: Customer) -> None:
     for text in ("oi", "qual o horário?", "onde ficam?"):
         customer.writes(text).is_served()
@@ -84,6 +83,7 @@ def test_why_a_message_was_put_off_is_not_said_of_one_that_a_takeover_cancelled(
     assert "a conversa seguiu sem ela" in failure_text(customer.replies[0])
 
 
+def test_taken_from_the_bot_the_session_ends_with_a_handoff_that_is_taken_already(customer: Customer) -> None:
     customer.writes("Preciso de um sistema sob medida").is_served()
     take(customer)
     [handoff], session = customer.handoffs, customer.session
