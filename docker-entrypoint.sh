@@ -8,8 +8,9 @@ web)
         --blocking-threads "${WEB_THREADS:-8}" --log-config pyloto/observability/granian.json pyloto.wsgi:application
     ;;
 worker | media)
-    # The files of customers are fetched by a worker of their own, so that a slow download holds up no answer.
-    [ "$1" = worker ] || WORKER_QUEUES="${WORKER_QUEUES:-media}"
+    # The files of customers are fetched by a worker of their own, so that a slow download holds up no answer. Its queue is
+    # no setting: one environment may be shared by all, and names those of the other workers.
+    [ "$1" = worker ] || WORKER_QUEUES=media
     # On SIGTERM running turns get CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT, then go back to the queue.
     export REMAP_SIGTERM=SIGQUIT
     exec celery -A pyloto worker -Q "${WORKER_QUEUES:-turns,sweep,checkpoints}" -c "${WORKER_CONCURRENCY:-4}" \
