@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 # What is due later than this is left to the sweeper: rings that ring again would only multiply.
 RING_AHEAD = timedelta(seconds=20)
+LEFTOVERS_SLICE = timedelta(seconds=60)  # what is left is another task's
 STANDS_STILL_SECONDS = 900  # longer than any doubt is waited for
 
 
@@ -59,6 +60,14 @@ def fan_out(user_keys: list[str]) -> None:
 def fetch_media(user_key: str, message_key: str) -> None:
     """Fetch the file of one message."""
     media.fetch(user_key=user_key, message_key=message_key, client=create_media_client(), now=timezone.now())
+
+
+@shared_task(soft_time_limit=110, time_limit=115)
+def remove_leftover_files(after: str = "") -> None:
+    """Delete the files of customers that no message names: a slice of them, and ring for the next. A lost one comes tomorrow."""
+    stopped_at = media.remove_leftovers(after=after, at_most=LEFTOVERS_SLICE)
+    if stopped_at:
+        remove_leftover_files.delay(stopped_at)
 
 
 @shared_task

@@ -230,6 +230,7 @@ CELERY_TASK_DEFAULT_QUEUE = "turns"
 CELERY_TASK_ROUTES = {
     "conversations.tasks.sweep": {"queue": "sweep"},
     "conversations.tasks.fetch_media": {"queue": "media"},  # of its own: a slow download holds up no turn
+    "conversations.tasks.remove_leftover_files": {"queue": "media"},
     "audit.tasks.write_audit_checkpoint": {"queue": "checkpoints"},  # only its workers need AUDIT_SIGNING_KEY
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -264,6 +265,11 @@ CELERY_BEAT_SCHEDULE = {  # "expire_seconds" is the database scheduler's word; i
     "retention": {
         "task": "profiles.tasks.apply_retention",
         "schedule": crontab(hour="6", minute="0"),  # 3:00 in São Paulo
+        "options": {"expire_seconds": 3600},
+    },
+    "leftover-files": {
+        "task": "conversations.tasks.remove_leftover_files",
+        "schedule": crontab(hour="7", minute="0"),
         "options": {"expire_seconds": 3600},
     },
 }

@@ -16,6 +16,7 @@ from pyloto.privacy.registry import Aged, Place, RetentionRule
 from . import quarantine
 
 RACES_MAX = 4  # with whoever else writes messages that old
+FILES_MAX = 25  # messages at once: a bucket takes up to a second for each file, and the task has 30
 
 conversations = ConversationStore()
 profiles = UserProfileStore()
@@ -113,7 +114,12 @@ registry.register(
         batch=10,
     ),
     RetentionRule(
-        "conversations.messages", "Mensagens", "RETENTION_MESSAGES_DAYS", _old_messages, remove=_remove_messages
+        "conversations.messages",
+        "Mensagens",
+        "RETENTION_MESSAGES_DAYS",
+        _old_messages,
+        remove=_remove_messages,
+        batch=FILES_MAX,
     ),
     RetentionRule(
         "conversations.sessions", "Sessões, dados coletados e atendimentos", "RETENTION_SESSIONS_DAYS", _old_sessions

@@ -2,8 +2,9 @@
 
 A run claims a file in the message before it fetches: it counts the try, says under which name it will store, and puts the next
 try behind its own end. What it stored counts once the message names it, in a commit on the version of the message
-that still has the claim. So of two runs one wins, whoever is killed is followed by another, and the message names every
-file that may lie in the storage. The header has no part in this: nothing that anybody answers to depends on it.
+that still has the claim. So of two runs one wins, whoever is killed is followed by another, and the message names what may
+lie in the storage. What could not be deleted when its time came is found by its folder, once a day (`remove_leftovers`). The
+header has no part in this: nothing that anybody answers to depends on it.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -37,7 +38,7 @@ from pyloto.documents import DELETE_FIELD, NotFound, PreconditionFailed, Update,
 from pyloto.errors import PermanentError, StorageUnavailable, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import bind_correlation_id
-from pyloto.privacy.encrypted_files import delete_file, read_stream, save_stream
+from pyloto.privacy.encrypted_files import delete_file, read_stream, save_stream, walk_leftovers
 from pyloto.privacy.fields import DecryptionFailed
 from pyloto.redis_client import get_redis
 
@@ -46,6 +47,8 @@ conversations = ConversationStore()
 
 TRIES = 5  # of a commit that others keep getting before
 RING_AGAIN_SECONDS = 60  # each file is rung for at most this often by the sweeper
+QUEUE = "media"  # of the broker, which is the same Redis; see CELERY_TASK_ROUTES
+RINGS_MAX = 1000  # of half a kilobyte; with as many in the queue nobody needs another one
 
 
 class MediaMissing(PermanentError):
@@ -145,14 +148,17 @@ def fetch(*, user_key: str, message_key: str, client: MediaClient, now: datetime
     if message is None:
         return None
     bind_correlation_id(message.correlation_id)
+    if message.media["tries"] > 1 and now >= rules.gives_up_at(message):  # the runs before were killed
+        return _end(message, MediaStatus.UNAVAILABLE, MediaReason.GAVE_UP)
     try:
         found = _fetch_into(message, client)
     except Refused as exc:
         return _end(message, MediaStatus.REFUSED, exc.reason)
-    except MediaGone:
-        if now < message.timestamp + rules.GIVE_UP_AFTER:  # Meta keeps them for longer: perhaps we lack a permission
-            alert("media_gone_early", message_key=message_key)
-        return _end(message, MediaStatus.UNAVAILABLE, MediaReason.GONE)
+    except MediaGone as exc:
+        if now >= message.timestamp + rules.GIVE_UP_AFTER:
+            return _end(message, MediaStatus.UNAVAILABLE, MediaReason.GONE)
+        alert("media_gone_early", message_key=message_key)  # Meta keeps them for longer: perhaps we lack a permission
+        return _failed(message, exc, now)
     except TransientError as exc:
         return _failed(message, exc, now)
     return _keep(message, found, now)
@@ -184,14 +190,14 @@ def _claim(user_key: str, message_key: str, now: datetime) -> Message | None:
         tries = int(message.media.get("tries", 0)) + 1
         return {
             "media.tries": tries,
-            "media.draft": f"{media_folder(user_key)}/{message_key}.{secrets.token_hex(8)}",
+            "media.draft": _new_name(user_key, message_key),
             "media_due": due(message_key, now + max(rules.LEASE, rules.wait_after(tries))),
         }
 
     message = _change(user_key, message_key, change)
     if message is None or gone:
         return None
-    _delete(abandoned)  # of a run that was killed; one that still lives has lost its claim
+    _discard(abandoned)  # of a run that was killed or that could not store; one that still lives has lost its claim
     return message
 
 
@@ -225,6 +231,8 @@ def _download(message: Message, client: MediaClient, info: MediaInfo) -> Found:
         told = message.media.get("sha256") or info.sha256
         if told and not rules.same_digest(told, digest.digest()):
             raise WrongDigest("not the bytes that were announced")
+        if not told and info.size_bytes and size_bytes != info.size_bytes:
+            raise WrongDigest("not as many bytes as were announced")
         if reason := rules.refusal_of_content(mime_type, head):
             raise Refused(reason)
 
@@ -256,14 +264,14 @@ def _keep(message: Message, found: Found, now: datetime) -> MediaStatus | None:
     }
     kept = not load(user_key, ()).is_erased and _settle(message, fields)
     if not kept:
-        _delete(found.file)
+        _discard(found.file)
         return None
     log.info("media_stored", message_key=message.pk, type=message.type, size_bytes=found.size_bytes)
     return MediaStatus.STORED
 
 
-def _failed(message: Message, exc: TransientError, now: datetime) -> MediaStatus | None:
-    """Note when to try again, or that it is over."""
+def _failed(message: Message, exc: TransientError | MediaGone, now: datetime) -> MediaStatus | None:
+    """Note when to try again, or that it is over. What a failed store may have left is deleted by the next claim."""
     tries = int(message.media["tries"])
     log.warning("media_not_fetched", message_key=message.pk, tries=tries, error=type(exc).__name__, **_codes(exc))
     if isinstance(exc, AddressRefused):
@@ -274,12 +282,14 @@ def _failed(message: Message, exc: TransientError, now: datetime) -> MediaStatus
         return _end(message, MediaStatus.REFUSED, MediaReason.WRONG_DIGEST)
     again_at = rules.next_try_at(message, tries, now)
     if again_at is None:
+        _discard(message.media["draft"])
         return _end(message, MediaStatus.UNAVAILABLE, MediaReason.GAVE_UP)
-    settled = _settle(message, {"media.draft": DELETE_FIELD, "media_due": due(message.pk, again_at)})
+    left: dict[str, Any] = {} if isinstance(exc, StorageUnavailable) else {"media.draft": DELETE_FIELD}
+    settled = _settle(message, {**left, "media_due": due(message.pk, again_at)})
     return MediaStatus.PENDING if settled else None
 
 
-def _codes(exc: TransientError) -> dict[str, Any]:
+def _codes(exc: Exception) -> dict[str, Any]:
     """What of an exception may stand in a log."""
     return {name: getattr(exc, name) for name in ("reason", "code") if hasattr(exc, name)}
 
@@ -349,24 +359,51 @@ def media_folder(user_key: str) -> str:
     return f"{MEDIA_FILES.folder}/{user_key}"
 
 
+def _new_name(user_key: str, message_key: str) -> str:
+    return f"{media_folder(user_key)}/{message_key}.{secrets.token_hex(8)}"
+
+
 def _delete(file: str) -> None:
     if file:
         delete_file(MEDIA_FILES, file)
 
 
-# --- for who moves and removes messages -------------------------------------------------------------------------------
-def fetched_anew(message: Message, *, now: datetime) -> dict[str, Any]:
-    """The fields of a message that goes to another place: its file is bound to the old one, and fetched once more.
+def _discard(file: str) -> None:
+    """Delete what no message names, or leave it to `remove_leftovers`."""
+    try:
+        _delete(file)
+    except StorageUnavailable as exc:
+        log.warning("media_file_left", error=type(exc).__name__)
 
-    Only messages that wait for a turn are moved, so Meta has it still.
+
+# --- for who moves and removes messages -------------------------------------------------------------------------------
+def moved_media(message: Message, path: str, *, now: datetime) -> dict[str, Any]:
+    """The fields of a message that goes to this path: its file is bound to the old one, and fetched once more.
+
+    Where the bot was paused for days Meta may have forgotten it: then it is copied. Raises `StorageUnavailable`.
     """
     if message.media.get("status") not in (MediaStatus.STORED, MediaStatus.PENDING):
         return {}
+    if message.media["status"] == MediaStatus.STORED and now >= message.received_at + rules.GIVE_UP_AFTER:
+        with suppress(FileNotFoundError, DecryptionFailed):
+            return {"media": {**message.media, "file": _copied(message, path)}}
     told = {name: value for name, value in message.media.items() if name not in _OWN}
     return {"media": rules.first_state(told), "media_due": due(message.pk, now)}
 
 
 _OWN = ("status", "tries", "draft", "asked_at", "file", "content_type", "size_bytes", "stored_at", "reason")
+
+
+def _copied(message: Message, path: str) -> str:
+    _, user_key, _, message_key = path.split("/")
+    content = read_stream(MEDIA_FILES, message.media["file"], path=message.path)
+    return save_stream(MEDIA_FILES, _new_name(user_key, message_key), content, path=path)
+
+
+def discard_files(message: Message) -> None:
+    """What may lie in the storage of a message that is gone already; what cannot be deleted now goes within a day."""
+    for name in ("file", "draft"):
+        _discard(message.media.get(name, ""))
 
 
 def delete_files(message: Message) -> None:
@@ -375,12 +412,40 @@ def delete_files(message: Message) -> None:
         _delete(message.media.get(name, ""))
 
 
+def remove_leftovers(*, after: str = "", at_most: timedelta) -> str | None:
+    """Delete the files that no message names, folder by folder, from the one behind `after` on.
+
+    Returns the folder where the time was up; None at the end. Raises `StorageUnavailable`, and what the store raises.
+    """
+    ends_at, removed = time.monotonic() + at_most.total_seconds(), 0
+    try:
+        for user_key, count in walk_leftovers(MEDIA_FILES, after=after):
+            removed += count
+            if time.monotonic() > ends_at:
+                return user_key
+        return None
+    finally:
+        log.info("media_leftovers_removed", files=removed)
+
+
 # --- for the sweeper --------------------------------------------------------------------------------------------------
 def find_due(*, now: datetime) -> Iterator[tuple[str, str]]:
-    """(user_key, message_key) of each file that is due and was not rung for lately."""
+    """(user_key, message_key) of each file that is due and was not rung for lately; none where many rings wait.
+
+    Without a worker they would fill Redis.
+    """
+    if _rings_waiting() >= RINGS_MAX:
+        return
     for user_key, message_key in conversations.find_media_due(now):
         if _may_ring(message_key):
             yield user_key, message_key
+
+
+def _rings_waiting() -> int:
+    try:
+        return int(get_redis().llen(QUEUE))
+    except RedisError:
+        return 0
 
 
 def _may_ring(message_key: str) -> bool:

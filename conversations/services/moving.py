@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from conversations.models import Message, MessageState
-from conversations.services.media import delete_files, fetched_anew
+from conversations.services.media import discard_files, moved_media
 from conversations.services.merging import find_current
 from conversations.stores import ConversationStore, Loaded
 from profiles.identifiers import Sender, identity_ids
@@ -74,7 +74,7 @@ def _move(message: Message, *, now: datetime) -> str | None:
     if path == message.path:  # a merge was undone meanwhile
         return owner.user_key
     document["sender"] = encrypt(owner.sender.to_json(), path=path, field="sender")
-    document |= fetched_anew(message, now=now)
+    document |= moved_media(message, path, now=now)
     removed = Delete(message.path, last_update_time=message.update_time)
     try:
         get_store().commit([Create(path, document), removed])
@@ -82,7 +82,7 @@ def _move(message: Message, *, now: datetime) -> str | None:
         if path not in get_store().get_many([path]):
             raise
         get_store().commit([removed])  # Meta sent it twice, and it is there already
-    delete_files(message)
+    discard_files(message)
     log.info("message_moved", message_key=message.pk, user_key=owner.user_key)
     return owner.user_key
 

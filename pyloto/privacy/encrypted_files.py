@@ -16,6 +16,7 @@ from django.core.files.storage import Storage, storages
 from django.utils import timezone
 
 from pyloto.documents import NotFound, PreconditionFailed, Snapshot, get_store
+from pyloto.errors import StorageUnavailable
 from pyloto.write_once import translated
 
 from .fields import decrypt, encrypt
@@ -39,10 +40,16 @@ def save_stream(entry: EncryptedField, name: str, content: Iterable[bytes], *, p
     with tempfile.TemporaryFile() as draft:
         encrypt_stream(content, draft, path=path, field=entry.field)
         draft.seek(0)
-        storage = storage_of(entry)
+        return _save(storage_of(entry), name, File(draft))
+
+
+def _save(storage: Storage, name: str, content: "File[bytes]") -> str:
+    try:
         with translated(storage, name):
-            stored = storage.save(name, File(draft))
+            stored = storage.save(name, content)
             _bring_to_disk(storage, stored)
+    except FileNotFoundError as exc:  # no such bucket, or the folder was just deleted
+        raise StorageUnavailable(f"There is no place for {name}") from exc
     return str(stored)
 
 
@@ -63,13 +70,13 @@ def delete_file(entry: EncryptedField, name: str) -> None:
 def files_in(entry: EncryptedField, above: str) -> list[str]:
     """The files that lie in the folder of one document of the parent collection."""
     storage, folder = storage_of(entry), f"{entry.folder}/{above}"
-    with translated(storage, folder):
-        return [f"{folder}/{name}" for name in list_folder(storage, folder)[1]]
+    return [f"{folder}/{name}" for name in list_folder(storage, folder)[1]]
 
 
 def read_envelope(entry: EncryptedField, snapshot: Snapshot, *, length: int = -1) -> str:
     """The envelope in the file that the document names, or its first characters. Raises `FileNotFoundError`."""
-    with storage_of(entry).open(value_at(snapshot.data, entry.file)) as file:
+    storage, name = storage_of(entry), value_at(snapshot.data, entry.file)
+    with translated(storage, name), storage.open(name) as file:
         return str(file.read(length).decode("ascii", "replace"))
 
 
@@ -84,33 +91,37 @@ def rewrite(snapshot: Snapshot, entry: EncryptedField) -> bool:
 
     Raises `DecryptionFailed`, `FileNotFoundError`, and `Unavailable` where it is not known which file the document names.
     """
-    storage, old = storage_of(entry), value_at(snapshot.data, entry.file)
+    old = value_at(snapshot.data, entry.file)
     name = f"{old.partition('.')[0]}.{secrets.token_hex(8)}"
     if entry.streamed:
         new = save_stream(entry, name, read_stream(entry, old, path=snapshot.path), path=snapshot.path)
     else:
         plain = decrypt(read_envelope(entry, snapshot), path=snapshot.path, field=entry.field)
         envelope = encrypt(plain, path=snapshot.path, field=entry.field)
-        new = storage.save(name, ContentFile(envelope.encode("ascii")))
-        _bring_to_disk(storage, new)
+        new = _save(storage_of(entry), name, ContentFile(envelope.encode("ascii")))
     try:
         get_store().update(snapshot.path, {entry.file: new}, last_update_time=snapshot.update_time)
     except (PreconditionFailed, NotFound):
-        storage.delete(new)
+        delete_file(entry, new)
         return False
-    storage.delete(old)
+    delete_file(entry, old)
     return True
 
 
 def remove_leftovers(entry: EncryptedField) -> int:
     """Delete the files of the folder that no document names, unless they are young; return how many."""
-    storage = storage_of(entry)
     if not entry.parent:
-        return _remove_left_over(entry, storage, entry.folder, entry.collection)
-    return sum(
-        _remove_left_over(entry, storage, f"{entry.folder}/{above}", f"{entry.parent}/{above}/{entry.collection}")
-        for above in list_folder(storage, entry.folder)[0]
-    )
+        return _remove_left_over(entry, storage_of(entry), entry.folder, entry.collection)
+    return sum(removed for _, removed in walk_leftovers(entry))
+
+
+def walk_leftovers(entry: EncryptedField, *, after: str = "") -> Iterator[tuple[str, int]]:
+    """The same for one folder after the other: (id above, how many were deleted), of those behind `after`."""
+    storage = storage_of(entry)
+    for above in list_folder(storage, entry.folder)[0]:
+        if above > after:
+            collection = f"{entry.parent}/{above}/{entry.collection}"
+            yield above, _remove_left_over(entry, storage, f"{entry.folder}/{above}", collection)
 
 
 def _remove_left_over(entry: EncryptedField, storage: Storage, folder: str, collection: str) -> int:
@@ -122,7 +133,7 @@ def _remove_left_over(entry: EncryptedField, storage: Storage, folder: str, coll
     for name, path in paths.items():
         stored = f"{folder}/{name}"
         if (path not in found or value_at(found[path].data, entry.file) != stored) and _is_old(storage, stored):
-            storage.delete(stored)
+            delete_file(entry, stored)
             removed += 1
     return removed
 
@@ -138,7 +149,8 @@ def _is_old(storage: Storage, stored: str) -> bool:
 def list_folder(storage: Storage, folder: str) -> tuple[list[str], list[str]]:
     """The names of folders and files in a folder; none where there is no such folder."""
     try:
-        folders, files = storage.listdir(folder)
+        with translated(storage, folder):
+            folders, files = storage.listdir(folder)
     except FileNotFoundError:
         return [], []
     return sorted(folders), sorted(files)

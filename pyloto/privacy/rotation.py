@@ -51,7 +51,7 @@ class Rotation:
 def rotate_keys(*, dry_run: bool = False, progress: Progress = lambda collection, documents: None) -> Rotation:
     """Rewrite until a walk over everything finds nothing to rewrite. `dry_run` only counts.
 
-    A run that was killed is gone on with where it was. Raises `Unavailable`.
+    A run that was killed is gone on with where it was. Raises `Unavailable`, `StorageUnavailable`.
     """
     total = Rotation(newest_key())
     for _ in range(1 if dry_run else WALKS_MAX):

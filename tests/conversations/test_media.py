@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 import structlog
+import time_machine
+from celery.exceptions import SoftTimeLimitExceeded
+from django.core.files.base import File
 from django.utils import timezone
 
 from conversations import tasks
@@ -16,9 +19,11 @@ from conversations.models import MessageState
 from conversations.services import media
 from conversations.services.media import CannotTryAgain, MediaMissing
 from conversations.simulator.fake import FakeMeta
-from conversations.whatsapp.media import MediaClient, MediaUnreachable
+from conversations.whatsapp.media import MediaClient, MediaInfo, MediaUnreachable
 from pyloto.documents import DocumentStore, Unavailable
+from pyloto.errors import StorageUnavailable
 from pyloto.observability.metrics import ALERTS
+from pyloto.privacy.encrypted_files import save_stream
 from pyloto.privacy.fields import DecryptionFailed
 from tests.lab.canaries import NAME, PHONE, WA_ID, find_canaries
 from tests.lab.faulty_store import Fault, FaultyStore
@@ -246,6 +251,22 @@ def test_what_is_wrong_three_times_was_never_what_was_sent(embedded_store: Docum
     assert again(message).media["reason"] == "wrong_digest"
 
 
+def test_without_a_digest_the_length_tells_that_it_was_cut(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library()
+    message = text_message("wamid.cut", "", type="document")
+    media_id = library.add(PDF[:100])
+    message |= {"document": {"id": media_id, "mime_type": "application/pdf"}}
+    assert post(envelope(message)).status_code == 200
+    with monkeypatch.context() as patched:
+        patched.setattr(library, "describe", lambda media_id: MediaInfo(media_id, size_bytes=len(PDF)))
+        assert fetch(newest(), library) is MediaStatus.PENDING
+        assert stored_files() == []
+        library.files[media_id] = PDF
+        assert fetch(newest(), library, later(newest())) is MediaStatus.STORED
+
+
 # --- the end ----------------------------------------------------------------------------------------------------------
 def test_after_six_days_of_failures_it_is_unavailable_and_staff_may_try_again(store: DocumentStore) -> None:
     library, waits = Library(), []
@@ -293,16 +314,35 @@ def _claimed(message: Any) -> Any:
     return claimed
 
 
-def test_an_id_that_whatsapp_has_forgotten_ends_it_at_once(
+def test_an_id_that_whatsapp_has_forgotten_after_its_time_ends_it_at_once(
     embedded_store: DocumentStore, fake: FakeMeta, client: MediaClient
 ) -> None:
-    message, before = send("999999999999"), raised("media_gone_early")
-    assert fetch(message, client) is MediaStatus.UNAVAILABLE
-    assert again(message).media["reason"] == "gone"
-    assert raised("media_gone_early") == before + 1  # Meta keeps them for a week
-    old = send("999999999998")
+    old, before = send("999999999998"), raised("media_gone_early")
     assert fetch(old, client, old.received_at + timedelta(days=6, hours=1)) is MediaStatus.UNAVAILABLE
+    assert again(old).media["reason"] == "gone"
+    assert raised("media_gone_early") == before
+
+
+def test_what_is_gone_too_early_is_tried_again_and_a_person_is_told(embedded_store: DocumentStore) -> None:
+    """Graph says the same where our token may not read it: Meta keeps files for a week."""
+    library, before = Library(), raised("media_gone_early")
+    message = send(library.add(PNG))
+    hidden, library.files = library.files, {}
+    assert fetch(message, library) is MediaStatus.PENDING
     assert raised("media_gone_early") == before + 1
+    library.files = hidden
+    assert fetch(message, library, later(message)) is MediaStatus.STORED
+
+
+def test_runs_that_are_killed_again_and_again_end_too(embedded_store: DocumentStore) -> None:
+    library = Library()
+    message = send(library.add(PNG))
+    now = message.received_at + timedelta(days=6)  # a worker begins late: one try is due to every file
+    library.errors.append(SoftTimeLimitExceeded())
+    with pytest.raises(SoftTimeLimitExceeded):
+        fetch(message, library, now)
+    assert fetch(message, library, now + timedelta(minutes=4)) is MediaStatus.UNAVAILABLE
+    assert (again(message).media["reason"], again(message).media_due) == ("gave_up", None)
 
 
 def test_what_is_stored_or_has_no_file_cannot_be_tried_again(embedded_store: DocumentStore) -> None:
@@ -396,6 +436,79 @@ def test_a_file_that_was_changed_is_not_shown(embedded_store: DocumentStore) -> 
         opened(message)
 
 
+# --- what a failed store leaves ---------------------------------------------------------------------------------------
+def test_a_full_disk_leaves_no_pieces(embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, large = Library(), PDF * 400
+    message = send(library.add(large), large, "document", "application/pdf")
+    real = File.chunks
+
+    def chunks(self: Any, chunk_size: int | None = None) -> Iterator[Any]:
+        yield next(real(self, chunk_size))
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(File, "chunks", chunks)
+        for _ in range(3):
+            assert fetch(message, library, later(message)) is MediaStatus.PENDING
+            assert stored_files() == [again(message).media["draft"]]
+        with time_machine.travel(message.received_at + timedelta(days=6) - timedelta(minutes=1)):
+            assert fetch(message, library, timezone.now()) is MediaStatus.UNAVAILABLE
+    assert stored_files() == []
+
+
+def test_a_store_that_was_made_without_an_answer_is_found_by_the_next_try(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library()
+    message = send(library.add(PNG))
+
+    def lose_the_answer(*args: Any, **kwargs: Any) -> str:
+        save_stream(*args, **kwargs)
+        raise StorageUnavailable("it may have been made")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(media, "save_stream", lose_the_answer)
+        assert fetch(message, library) is MediaStatus.PENDING
+    assert len(stored_files()) == 1
+    assert fetch(message, library, later(message)) is MediaStatus.STORED
+    assert stored_files() == [again(message).media["file"]]
+
+
+def test_a_place_that_is_missing_is_waited_for(embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library()
+    message = send(library.add(PNG))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(storage()), "save", _no_such_place)
+        assert fetch(message, library) is MediaStatus.PENDING
+    assert fetch(message, library, later(message)) is MediaStatus.STORED
+
+
+def _no_such_place(*_: Any, **__: Any) -> str:
+    raise FileNotFoundError("no such bucket")
+
+
+def test_files_that_nobody_names_go_every_day_and_young_ones_stay(
+    embedded_store: DocumentStore, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library()
+    kept = [send(library.add(PNG)), send(library.add(PDF), PDF, "document", "application/pdf", wa_id="5541977776666")]
+    for message in kept:
+        fetch(message, library)
+        user_key = message.path.split("/")[1]
+        save_stream(media.MEDIA_FILES, f"media/{user_key}/{message.pk}.dead", [PNG], path=message.path)
+    monkeypatch.setattr(tasks, "LEFTOVERS_SLICE", timedelta(seconds=-1))  # one folder each
+    rung: list[str] = []
+    monkeypatch.setattr(tasks.remove_leftover_files, "delay", rung.append)
+    tasks.remove_leftover_files()
+    assert len(stored_files()) == 4
+    assert len(rung) == 1
+    with time_machine.travel(timezone.now() + timedelta(minutes=16), tick=True):
+        rung[:] = [""]
+        while rung:
+            tasks.remove_leftover_files(rung.pop())
+    assert sorted(stored_files()) == sorted(again(message).media["file"] for message in kept)
+
+
 # --- sweeping ---------------------------------------------------------------------------------------------------------
 def test_the_sweeper_rings_for_what_is_due_and_not_twice(store: DocumentStore, valkey: Any) -> None:
     library = Library()
@@ -408,6 +521,22 @@ def test_the_sweeper_rings_for_what_is_due_and_not_twice(store: DocumentStore, v
     valkey.flushall()
     assert set(media.find_due(now=now)) == due
     assert media.oldest_due_seconds(now=now + timedelta(minutes=20)) >= 1200
+
+
+def test_without_a_worker_rings_do_not_pile_up(
+    embedded_store: DocumentStore, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "RINGS_MAX", 5)
+    for _ in range(3):
+        send(Library().add(PNG))
+    for _ in range(5):
+        for key in valkey.scan_iter("ring:media:*"):  # a minute later
+            valkey.delete(key)
+        tasks.sweep()
+    assert valkey.llen(media.QUEUE) == 6  # three of the webhook
+    valkey.delete(media.QUEUE, *valkey.scan_iter("ring:media:*"))  # a worker has taken them
+    tasks.sweep()
+    assert valkey.llen(media.QUEUE) == 3
 
 
 def test_rings_and_sweeps_use_a_queue_of_their_own(

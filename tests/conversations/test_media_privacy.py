@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.utils import timezone
@@ -14,7 +15,9 @@ from google.api_core.exceptions import ServiceUnavailable
 from conversations.media import MediaReason, MediaStatus
 from conversations.models import Message, MessageState
 from conversations.services import media
+from conversations.services.controls import set_bot_paused
 from conversations.services.merging import merge, undo
+from conversations.services.turns import process
 from profiles import tasks
 from profiles.models import Erasure, UserProfile
 from profiles.services import erasure
@@ -174,6 +177,43 @@ def test_a_file_follows_its_message_to_another_customer(embedded_store: Document
     assert opened(moved) == PDF
 
 
+def test_a_file_that_whatsapp_may_have_forgotten_is_copied_to_the_new_place(embedded_store: DocumentStore) -> None:
+    """The bot was paused for a week, and then their customer was merged away."""
+    library = Library()
+    target, source = key_of(stored(library, wa_id="5541977776666")), key_of(stored(library))
+    set_bot_paused(paused=True, agent="user:7", now=timezone.now())
+    message = send(library.add(PDF), PDF, "document", "application/pdf", filename="planta.pdf")
+    assert fetch(message, library) is MediaStatus.STORED
+    with time_machine.travel(timezone.now() + timedelta(days=8)):
+        merge(source=source, target=target, actor="user:7", now=timezone.now())
+        run_turns(Outside())
+    moved = again(message)
+    assert (key_of(moved), moved.media["status"], moved.media_due) == (target, "STORED", None)
+    assert opened(moved) == PDF
+    assert [file for file in stored_files() if message.pk in file] == [moved.media["file"]]
+
+
+def test_messages_move_although_the_storage_is_away(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library()
+    target, source = key_of(stored(library, wa_id="5541977776666")), key_of(stored(library))
+    messages = [send(library.add(PDF), PDF, "document", "application/pdf") for _ in range(3)]
+    assert [fetch(message, library) for message in messages] == [MediaStatus.STORED] * 3
+    merge(source=source, target=target, actor="user:7", now=timezone.now())
+
+    def away(*_: Any) -> None:
+        raise StorageUnavailable("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(media, "delete_file", away)
+        assert process(user_key=source, client=Outside()).ring == {target}
+    assert [key_of(again(message)) for message in messages] == [target] * 3
+    with time_machine.travel(timezone.now() + timedelta(minutes=16), tick=True):
+        media.remove_leftovers(at_most=timedelta(minutes=1))
+    assert not [file for file in stored_files() for message in messages if message.pk in file]
+
+
 def test_files_of_a_merged_customer_stay_are_fetched_and_come_back(embedded_store: DocumentStore) -> None:
     library = Library()
     target, message = key_of(stored(library, wa_id="5541977776666")), stored(library)
@@ -205,6 +245,34 @@ def test_a_file_goes_with_its_message_unless_its_customer_is_held(embedded_store
     assert (opened(held), opened(recent)) == (PNG, PNG)
     with pytest.raises(media.MediaMissing):
         opened(message)
+
+
+def test_retention_comes_further_each_night_however_slow_the_storage_is(
+    embedded_store: DocumentStore, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RETENTION_MESSAGES_DAYS, settings.RETENTION_CUSTOMERS_DAYS = 100, 0
+    library, calls, rung = Library(), [], []
+    for _ in range(40):
+        fetch(send(library.add(PNG)), library)
+    with time_machine.travel(timezone.now() + timedelta(seconds=20)):
+        run_turns(Outside())
+    assert len(stored_files()) == 40
+    delete_file = media.delete_file
+
+    def slow(*args: Any) -> None:
+        calls.append(args)
+        if len(calls) > 30:  # a second each
+            raise SoftTimeLimitExceeded
+        delete_file(*args)
+
+    monkeypatch.setattr(media, "delete_file", slow)
+    monkeypatch.setattr(tasks, "_ring_for_retention", rung.append)
+    with time_machine.travel(timezone.now() + timedelta(days=101)):
+        tasks.apply_retention()
+        calls.clear()
+        [progress] = rung
+        tasks.apply_retention(progress.rule, progress.place[0].isoformat(), progress.place[1])
+    assert (stored_messages(), stored_files()) == ([], [])
 
 
 def test_a_key_rotation_in_the_middle_of_retention_leaves_no_file(
@@ -253,7 +321,8 @@ def test_a_key_rotation_while_a_file_is_fetched_misses_nothing(
 def test_the_access_report_names_the_files(embedded_store: DocumentStore) -> None:
     library = Library()
     first = stored(library, filename="vitrine.png")
-    fetch(send("999", PNG), library)
+    forgotten = send("999", PNG)
+    fetch(forgotten, library, forgotten.received_at + timedelta(days=6))
     report = access_report(user_key=key_of(first), actor="user:7", now=timezone.now())
     [rows] = [section["registros"] for section in report["secoes"] if section["nome"] == "conversations.messages"]
     told = [row["mídia"] for row in rows if row["mídia"]]

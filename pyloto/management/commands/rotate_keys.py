@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from pyloto.documents import Unavailable
+from pyloto.errors import StorageUnavailable
 from pyloto.privacy.keyring import read_ring
 from pyloto.privacy.rotation import Rotation, rotate_keys
 
@@ -16,7 +17,7 @@ PROGRESS_EVERY = 1000  # documents
 class Command(BaseCommand):
     help = (
         "Re-encrypts every encrypted field and file under the newest key (the first of PRIVACY_KEYS). It may be stopped at "
-        "any point and run again. Exit status 0: older keys may be removed; 1: they may not; 2: the document store did not "
+        "any point and run again. Exit status 0: older keys may be removed; 1: they may not; 2: documents or files did not "
         "answer (run it again). docs/production.md tells the order of the steps."
     )
 
@@ -28,9 +29,9 @@ class Command(BaseCommand):
         self.quiet, self.shown = bool(options["json"]), 0
         try:
             rotation = rotate_keys(dry_run=dry_run, progress=self.show)
-        except Unavailable as exc:
+        except (Unavailable, StorageUnavailable) as exc:
             raise CommandError(
-                "The document store did not answer; run it again, it goes on where it was", returncode=2
+                "Documents or files did not answer; run it again, it goes on where it was", returncode=2
             ) from exc
         self.stdout.write(json.dumps(_as_dict(rotation)) if options["json"] else _as_text(rotation))
         if not rotation.done:
