@@ -158,6 +158,14 @@ def test_a_wish_for_a_person_is_heard_in_silence(customer: Customer, clock: Any,
     assert "já está com a equipe" in customer.outside.texts[-1]
 
 
+def test_a_wish_for_a_person_at_the_end_of_a_flood_is_heard_too(customer: Customer) -> None:
+    customer.writes("oi").is_served()
+    set_conversation_paused(user_key=customer.user_key, paused=True, agent=ANA, now=timezone.now())
+    customer.writes(*(f"preciso de ajuda {number}" for number in range(11)), "quero falar com uma pessoa").is_served()
+    assert (customer.header.mode, len(customer.outside.sent)) == ("WAITING_HUMAN", 1)
+    assert [handoff.status for handoff in customer.handoffs] == ["OPEN"]
+
+
 def test_a_tap_on_the_button_for_a_person_is_heard_too(customer: Customer) -> None:
     pause_all(customer, True)
     customer.taps("human").is_served()
