@@ -255,9 +255,17 @@ def disowned(message: Message, header: Conversation) -> Settle | None:
 def calls_person(message: Message, step: Settle, header: Conversation) -> bool:
     """Whether nobody would notice: it will not arrive, or may not have, and only the bot has the conversation.
 
-    Where a person has it, or is awaited, the conversation shows it to them.
+    Where a person has it, or is awaited, the conversation shows it to them. What the bot said in an earlier session does
+    not end the one that the customer has begun since.
     """
-    return _goes_wrong(message, step) and header.mode == Mode.BOT and not header.merged_into
+    only_bot = header.mode == Mode.BOT and not header.merged_into
+    return _goes_wrong(message, step) and only_bot and not _is_outlived(message, header)
+
+
+def _is_outlived(message: Message, header: Conversation) -> bool:
+    """Whether it is a bot's words of an earlier session, and the customer is being answered in another one."""
+    sessions = (message.session_id, header.session_id)
+    return message.actor == Actor.PYLOTO and all(sessions) and message.session_id != header.session_id
 
 
 def fails_person(message: Message, step: Settle, header: Conversation) -> bool:

@@ -203,7 +203,7 @@ def test_what_meta_took_and_could_not_deliver_calls_a_person(
 ) -> None:
     rings: list[Any] = []
     customer.writes("oi").is_served()
-    monkeypatch.setattr("conversations.views.doorbell.ring", lambda waits: rings.append(dict(waits)))
+    monkeypatch.setattr("conversations.views.doorbell.ring", lambda waits, files: rings.append(dict(waits)))
     customer.gets("sent", customer.replies[0]).gets("failed", customer.replies[0])
     assert rings[-1] == {customer.user_key: timedelta(0)}
     customer.is_served()
@@ -211,6 +211,23 @@ def test_what_meta_took_and_could_not_deliver_calls_a_person(
     assert [handoff.routing for handoff in customer.handoffs] == ["failure"]
     customer.gets("failed", customer.replies[0]).is_served()  # Meta says it twice
     assert (customer.states, len(customer.handoffs), customer.replies[0].due) == (["FAILED", "SENT"], 1, None)
+
+
+@pytest.mark.parametrize(("actor", "called"), [("PYLOTO", 0), ("HUMAN", 1)])
+def test_a_failure_that_is_told_in_another_session_ends_that_one_only_over_an_agents_answer(
+    customer: Customer, clock: Any, actor: str, called: int
+) -> None:
+    customer.writes("Preciso de um sistema sob medida").is_served()
+    [old] = customer.replies
+    customer.store.inner.commit([Update(old.path, {"actor": actor})])
+    clock.shift(31 * MINUTE)
+    customer.writes("Preciso de um sistema para minha oficina").is_served()
+    customer.gets("failed", old).is_served()
+    assert (customer.replies[0].state, len(customer.handoffs)) == ("FAILED", called)
+    assert [session.outcome for session in customer.sessions] == [
+        "SCHEDULED_FOLLOWUP",
+        "FAILED_INTERNAL" if called else None,
+    ]
 
 
 def test_a_failure_that_is_told_after_the_delivery_changes_nothing(customer: Customer) -> None:
