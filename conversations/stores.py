@@ -12,6 +12,7 @@ from pyloto.documents import (
     AlreadyExists,
     Create,
     NotFound,
+    PreconditionFailed,
     Query,
     Snapshot,
     Update,
@@ -343,6 +344,19 @@ class BotControls:
     def silence(self, phone_number_id: str) -> bool:
         """Whether the bot must not speak through this number."""
         return self.paused or phone_number_id in self.paused_numbers
+
+
+def read_again(messages: Sequence[Message], others: Iterable[str] = ()) -> tuple[list[Message], dict[str, Snapshot]]:
+    """What waits as it is now, and other documents by their paths, in one read: for after the header was read.
+
+    Raises `PreconditionFailed` where somebody dealt with one of them since: a race is lost. Whoever does that writes the
+    header too, so from here on the header's own precondition tells.
+    """
+    found = get_store().get_many([*(message.path for message in messages), *others])
+    current = [Message.from_snapshot(found[message.path]) for message in messages if message.path in found]
+    if [message.state for message in current] != [message.state for message in messages]:
+        raise PreconditionFailed("somebody dealt with these messages")
+    return current, found
 
 
 @dataclass(frozen=True)

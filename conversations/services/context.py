@@ -14,7 +14,7 @@ from conversations.outbox import is_postponed
 from conversations.plans import TurnPlan
 from conversations.services.commits import identities_in, new_header, preview_of, profile_in
 from conversations.services.delivery import Run
-from conversations.stores import Loaded, SessionStore
+from conversations.stores import Loaded, SessionStore, read_again
 from conversations.whatsapp.client import Recipient
 from profiles.identifiers import NUMBER_CHANGE, Sender
 from profiles.models import UserProfile
@@ -30,12 +30,14 @@ from profiles.services.learning import (
 from pyloto.documents import DELETE_FIELD, Update, Write
 
 log = structlog.get_logger(__name__)
-sessions = SessionStore()
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a turn knows, as it was read. `is_bare`: nothing but the header and the messages could be."""
+    """What a turn knows, as it was read. `is_bare`: nothing but the header and the messages could be.
+
+    `messages` are those of after the header was read: its precondition holds for them too.
+    """
 
     header: Conversation
     session: Session | None
@@ -59,16 +61,27 @@ class Context:
 def read(run: Run, messages: list[Message], now: datetime) -> Context:
     senders = run.senders(messages)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
+    messages, session = _messages_and_session(loaded, messages)
     header = loaded.header or new_header(run.user_key, messages[0], now)
-    session, profile = sessions.find(header.session_id), profile_in(loaded, run.user_key)
-    return Context(header, session, profile, loaded, senders, messages, now)
+    return Context(header, session, profile_in(loaded, run.user_key), loaded, senders, messages, now)
 
 
 def read_bare(run: Run, messages: list[Message], now: datetime) -> Context:
     """For the last resort: session and profile are left alone, whatever is in them."""
     loaded = run.load(())
+    if loaded.header:
+        messages, _ = read_again(messages)
     header = loaded.header or new_header(run.user_key, messages[0], now)
     return Context(header, None, None, loaded, run.senders(messages), messages, now, is_bare=True)
+
+
+def _messages_and_session(loaded: Loaded, messages: list[Message]) -> tuple[list[Message], Session | None]:
+    """In one read. Without a header nobody has handled any message, and of those who do only one can create it."""
+    if loaded.header is None:
+        return messages, None
+    path = SessionStore.path(loaded.header.session_id) if loaded.header.session_id else None
+    messages, found = read_again(messages, [path] if path else [])
+    return messages, Session.from_snapshot(found[path]) if path in found else None
 
 
 def recipient(context: Context) -> Recipient:
@@ -107,8 +120,7 @@ def messages_handled(context: Context, plan: TurnPlan, turn_id: str) -> list[Upd
     }
     if context.all_senders_read:
         handled["sender"] = DELETE_FIELD
-    # They were read before the header: another run may have answered them in between, others with them.
-    return [Update(message.path, handled, last_update_time=message.update_time) for message in context.messages]
+    return [Update(message.path, handled) for message in context.messages]
 
 
 def identity_events(context: Context, turn_id: str) -> list[Event]:

@@ -12,11 +12,11 @@ from conversations.models import WHATSAPP_APP, Actor, Conversation, Handoff, Mes
 from conversations.plans import TurnPlan
 from conversations.services.commits import header_writes, identities_in, new_header, preview_of, profile_in
 from conversations.services.delivery import Run
-from conversations.services.ownership import Change, Known, handoff_ended, know, taken
-from conversations.stores import ConversationStore, HandoffStore, Loaded
+from conversations.services.ownership import Change, Known, beside, handoff_ended, know, taken
+from conversations.stores import ConversationStore, HandoffStore, Loaded, read_again
 from profiles.identifiers import Sender
 from profiles.services.learning import learn_from_senders, paths_to_attach, profiles
-from pyloto.documents import DELETE_FIELD, Delete, Update, Write, get_store
+from pyloto.documents import DELETE_FIELD, Delete, Snapshot, Update, Write, get_store
 from pyloto.observability.correlation import bind_correlation_id
 
 log = structlog.get_logger(__name__)
@@ -50,14 +50,17 @@ def _writes(run: Run, echoes: list[Message], now: datetime) -> list[Write]:
     senders = run.senders(echoes)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
     header = loaded.header or new_header(run.user_key, echoes[0], now)
-    change = _change(know(loaded, header), echoes, now)
+    found: dict[str, Snapshot] = {}
+    if loaded.header:  # without one no other worker has recorded them, and only one can create it
+        echoes, found = read_again(echoes, beside(header))
+    change = _change(know(loaded, header, found), echoes, now)
     fields = change.fields | _last_message(header, echoes[-1]) | {"unread": 0}
     recorded = {"state": MessageState.SENT.value, "due": DELETE_FIELD, "sender": DELETE_FIELD}
     return [
         *header_writes(header, fields, events=change.events, attempt=run.attempt, now=now),
         *change.writes,
         *_learnt(run.user_key, loaded, senders, change.learnt, now),
-        *(Update(echo.path, recorded, last_update_time=echo.update_time) for echo in echoes),
+        *(Update(echo.path, recorded) for echo in echoes),
     ]
 
 

@@ -33,7 +33,7 @@ from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, 
 from conversations.services.moving import Departed, move_items
 from conversations.services.planning import give_up
 from conversations.services.takeover import handoff_given_back, take_over
-from conversations.stores import ConversationStore, Loaded, bot_controls, due
+from conversations.stores import ConversationStore, Loaded, bot_controls, due, read_again
 from conversations.whatsapp.client import WhatsAppOutboundClient
 from pyloto.documents import AlreadyExists, Unavailable, Update, Write, get_store
 from pyloto.errors import TransientError
@@ -169,6 +169,8 @@ class Postponed(Exception):
 
 def postpone(run: Run, context: Context, inbound: Sequence[Message], *, all_read: bool) -> datetime:
     """Leave the messages for when the bot may speak; return when to look again. The list of conversations shows them."""
+    rest, _ = read_again(inbound[len(context.messages) :])
+    inbound = [*context.messages, *rest]
     until = paused_until(inbound[0].received_at, context.now)
     soon = [message for message in inbound if not is_postponed(message) or _due_at(message) <= context.now]
     if soon:
@@ -182,7 +184,7 @@ def postpone(run: Run, context: Context, inbound: Sequence[Message], *, all_read
 
 
 def _put_off(message: Message, until: datetime) -> Update:
-    return Update(message.path, {"due": due(message.pk, until)}, last_update_time=message.update_time)
+    return Update(message.path, {"due": due(message.pk, until)})
 
 
 def _due_at(message: Message) -> datetime:
@@ -201,6 +203,7 @@ def take_turn(
     """
     failpoint("turn.after_lock", run.user_key)
     context = _known(run, messages, now)
+    messages = context.messages
     turn_id = digest("turn", run.user_key, *(message.pk for message in messages))
     classification, plan = (None, give_up(context, turn_id)) if run.given_up else planning.plan(context, turn_id)
     if plan.postponed:

@@ -15,6 +15,7 @@ from tests.lab.faulty_store import FaultyStore
 
 from . import invariants
 from .customer import Customer
+from .files import storage, stored_files
 from .outside import Outside
 
 
@@ -37,6 +38,14 @@ def customer(faulty: FaultyStore, valkey: object, outside: Outside) -> Iterator[
     yield (customer := Customer(faulty, outside))
     if customer.has_conversation:
         invariants.check(customer)
+
+
+@pytest.fixture
+def no_files() -> Iterator[None]:
+    """What a test stores is gone after it."""
+    yield
+    for file in stored_files():
+        storage().delete(file)
 
 
 @pytest.fixture

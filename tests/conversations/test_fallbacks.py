@@ -10,7 +10,7 @@ import structlog
 from django.utils import timezone
 
 from ai import knowledge
-from conversations import pipeline
+from conversations import pipeline, stores
 from conversations.fallbacks import NEUTRAL
 from conversations.models import MessageState, Mode
 from conversations.replies import Reply
@@ -112,7 +112,12 @@ def profile(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reading_the_session(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context.sessions, "find", raising(TypeError("session")))
+    def read_again(messages: Any, others: Any = ()) -> Any:
+        if others:
+            raise TypeError("session")
+        return stores.read_again(messages)
+
+    monkeypatch.setattr(context, "read_again", read_again)
 
 
 def document_refused(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
