@@ -66,11 +66,14 @@ class TurnLock:
 
 
 def count_attempt(user_key: str) -> int:
-    """Which try of the conversation's next turn this is; 1 where Redis does not know."""
+    """Which try of the conversation's next turn this is; 1 where Redis does not know.
+
+    They are forgotten an hour after the first one, however often somebody rings until then.
+    """
     try:
         pipeline = get_redis().pipeline()
         pipeline.incr(f"attempts:{user_key}")
-        pipeline.expire(f"attempts:{user_key}", ATTEMPTS_SECONDS)
+        pipeline.expire(f"attempts:{user_key}", ATTEMPTS_SECONDS, nx=True)
         return int(pipeline.execute()[0])
     except RedisError:
         return 1

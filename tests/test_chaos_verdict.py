@@ -109,6 +109,15 @@ def test_a_reply_that_a_takeover_cancelled_is_not_lost(world: World) -> None:
     assert world.is_judged().passed
 
 
+def test_a_reply_in_doubt_gives_way_to_a_newer_one_alone(world: World) -> None:
+    world.receives()
+    world.replies(state="CANCELLED")
+    world.tells(EventType.SEND_FAILED, message_key="r1", reason="superseded")
+    assert world.is_judged().lost == {KEY}
+    world.replies("r2", turn="t2", seq=3)
+    assert world.is_judged().lost == set()
+
+
 def test_silence_beside_a_person_is_no_loss(world: World) -> None:
     world.is_taken_over()
     world.receives()

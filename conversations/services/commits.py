@@ -102,6 +102,7 @@ class Claimant:
     """The run that sends the first reply itself, right after the commit."""
 
     attempt: str
+    claimed_at: datetime
     stale_at: datetime
 
 
@@ -142,7 +143,7 @@ def reply_messages(
                 state=(MessageState.SENDING if claimant else MessageState.QUEUED).value,
                 due=due(key, claimant.stale_at if claimant else now),
                 claimed_by=claimant.attempt if claimant else None,
-                claimed_at=now if claimant else None,
+                claimed_at=claimant.claimed_at if claimant else None,
                 tries=1 if claimant else 0,
                 owner_epoch=plan.conversation.get("owner_epoch", header.owner_epoch),
                 intent=plan.intent,

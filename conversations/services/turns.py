@@ -91,7 +91,7 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> Next:
         else:
             run.turn_ended()  # its commit was applied, where only the answer was lost
             return Next(next_at, frozenset(run.moved_to))
-    if others_wrote:
+    if others_wrote or race == 0:  # one race alone does not tell
         run.turn_ended()  # nothing is wrong with the turn: this try does not count
     else:  # the same commit met the same documents each time
         alert("turn_conflicts_with_nobody", user_key=user_key)
@@ -133,7 +133,8 @@ def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> dat
         all_read = len(items) < OPEN_ITEMS_MAX
         run.count_try(ATTEMPTS_MAX)
         if run.tries > TRIES_MAX:  # every one failed or killed its worker, and so did giving it up
-            alert("turn_set_aside", user_key=run.user_key, tries=run.tries)
+            if run.tries == TRIES_MAX + 1:  # once, and not at every ring
+                alert("turn_set_aside", user_key=run.user_key, tries=run.tries)
             run.tries = 0  # so that this run, which tries nothing, does not make them forgotten
         else:
             try:
@@ -212,9 +213,12 @@ def take_turn(
     if plan.replies and first and not run.given_up:
         _show_read(run, messages[-1])
     changes = header_changes(context, plan)
-    waiting = [message for message in outbound if not gives_way(message)]
+    superseded = [message for message in outbound if gives_way(message)] if plan.replies else []
+    waiting = [message for message in outbound if message not in superseded]
     may_send = bool(plan.replies) and not waiting and all_read and window_is_open(changes["last_user_at"], now)
     may_send = may_send and not _is_silenced(context)
+    # Else somebody may have queued more since `outbound` was read, and it stands before this.
+    may_send = may_send and context.header.out_seq < int(now.timestamp() * 1_000_000)
     if may_send:
         may_send = not run.wait_before_send(messages[-1].phone_number_id)
     replies = reply_messages(
@@ -224,9 +228,8 @@ def take_turn(
         now=now,
         phone_number_id=messages[-1].phone_number_id,
         correlation_id=messages[-1].correlation_id,
-        claim=Claimant(run.attempt, stale_at=now + run.patience.stale) if may_send else None,
+        claim=_claimant(run) if may_send else None,
     )
-    superseded = [message for message in outbound if gives_way(message)]
     failpoint("turn.before_commit", run.user_key)
     get_store().commit(_writes(run, context, plan, turn_id, replies, classification, changes, superseded))
     failpoint("turn.after_commit", run.user_key)
@@ -261,6 +264,12 @@ def _known(run: Run, messages: list[Message], now: datetime) -> Context:
             raise
         log.warning("given_up_unread", error=type(exc).__name__)
         return read_bare(run, messages, now)
+
+
+def _claimant(run: Run) -> Claimant:
+    """The claim's own time: a status that came while the turn was planned tells nothing about it."""
+    claimed_at = timezone.now()
+    return Claimant(run.attempt, claimed_at=claimed_at, stale_at=claimed_at + run.patience.stale)
 
 
 def _is_silenced(context: Context) -> bool:

@@ -24,7 +24,7 @@ SILENT_TYPES = {"reaction", "system", "revoke", "edit"}
 UNSENT = {MessageState.FAILED, MessageState.CANCELLED, MessageState.NEEDS_HUMAN}
 OPEN = {MessageState.QUEUED, MessageState.SENDING, MessageState.UNKNOWN, MessageState.RECEIVED}
 MOMENT = 5_000_000  # of `seq`, in microseconds: a message that came in while its turn was about to be answered
-EXCUSES = {"superseded", "owner_changed", "uncertain"}  # reasons of SEND_FAILED that nobody has to be expected for
+EXCUSES = {"owner_changed", "uncertain"}  # reasons of SEND_FAILED that nobody has to be expected for
 
 
 @dataclass
@@ -109,6 +109,11 @@ class Stored:
         """Why it was not sent, as the trail tells; empty where it tells nothing."""
         told = [e for e in self.events[message.pk] if e["event_type"] == EventType.SEND_FAILED]
         return str(told[0]["metadata"]["reason"]) if len(told) == 1 else ""
+
+    def says_more_after(self, reply: Message) -> bool:
+        """Whether a later turn, or a person, had something to say."""
+        ours = (message for message in self.outbound.values() if user_key_of(message) == user_key_of(reply))
+        return any(message.seq > reply.seq and message.turn_id != reply.turn_id for message in ours)
 
     def may_be_silent(self, message: Message) -> bool:
         """A person has the conversation, a flood is cut off, or the customer was sent to another channel before."""
@@ -198,6 +203,8 @@ def _unsent(verdict: Verdict, stored: Stored, evidence: Evidence, times: Counter
     reason = stored.failure(reply)
     verdict.needs_human += reply.state == MessageState.NEEDS_HUMAN
     if reason in EXCUSES or user_key_of(reply) in evidence.excused:
+        return ""
+    if reason == "superseded" and stored.says_more_after(reply):
         return ""
     return f"has a reply that is {reply.state} ({reason or 'the trail does not tell why'})"
 

@@ -5,12 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import structlog
 from django.db import connections
+from django.utils import timezone
 
 from audit import EventType
-from conversations.services import planning
-from conversations.services.delivery import RECORD_TRIES
+from conversations.services import planning, turns
+from conversations.services.delivery import RECORD_TRIES, Run
+from conversations.services.release import release_to_bot
 from conversations.services.turns import RACES_MAX, TooManyRaces, process
+from conversations.services.uncertain import resend
 from conversations.whatsapp.client import Ambiguous, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import AlreadyExists, NotFound, PreconditionFailed, Unavailable, Update
@@ -118,6 +122,44 @@ def test_races_lost_for_ever_are_given_back_and_count_as_no_failure(customer: Cu
     assert not valkey.exists(f"attempts:{customer.user_key}")
     customer.is_served()
     assert_answered_once(customer)
+
+
+def test_one_slow_race_lost_to_somebody_is_no_failure(
+    customer: Customer, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second race is entered, so nothing tells whether the same documents would be met again."""
+    customer.writes("oi").is_served()
+    monkeypatch.setattr(turns, "RUN_SECONDS", -1)
+    customer.writes("Onde fica a empresa?")
+    taken = Update(f"conversations/{customer.user_key}", {"attempt": "somebody"})
+    customer.store.before_commits.append(lambda: customer.store.inner.commit([taken]))
+    with structlog.testing.capture_logs() as logs, pytest.raises(TooManyRaces):
+        customer.is_served()
+    assert not [line for line in logs if line.get("alert")]
+    assert not valkey.exists(f"attempts:{customer.user_key}")
+
+
+def test_what_an_agent_queues_during_the_turn_leaves_before_its_reply(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
+    customer.writes("oi").is_served()
+    refused = customer.replies[0]
+    release_to_bot(user_key=customer.user_key, agent="user:7", now=timezone.now())
+    customer.writes("Onde fica a empresa?")
+    load, once = Run.load, [True]
+
+    def load_late(run: Run, *args: Any, **more: Any) -> Any:
+        if once:
+            once.pop()
+            resend(user_key=customer.user_key, message_key=refused.pk, agent="user:7", now=timezone.now())
+        return load(run, *args, **more)
+
+    monkeypatch.setattr(Run, "load", load_late)
+    customer.is_served()
+    assert customer.states == ["CANCELLED", "SENT", "SENT", "SENT"]
+    sent = [each.callback_data.partition(".")[2] for each in customer.outside.sent]
+    assert sent == [message.pk for message in customer.replies]
 
 
 def test_a_header_behind_its_chain_costs_no_reply(customer: Customer) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from audit import EventType
 from conversations.models import Actor
+from conversations.services import planning
 from conversations.whatsapp.client import Ambiguous, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import Update
@@ -113,6 +114,22 @@ def test_a_status_older_than_the_claim_proves_nothing(customer: Customer, clock:
     assert (customer.states, len(customer.outside.sent)) == (["SENT", "UNKNOWN"], 2)
 
 
+def test_a_status_that_comes_while_the_turn_is_planned_proves_nothing(
+    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planning.plan
+
+    def slow(*args: Any) -> Any:
+        statuses_come(customer, clock)
+        clock.shift(5)
+        return plan(*args)
+
+    monkeypatch.setattr(planning, "plan", slow)
+    uncertain(customer)
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
+
+
 def test_an_agents_message_is_never_sent_again(customer: Customer, clock: Any) -> None:
     uncertain(customer)
     path = customer.replies[0].path
@@ -149,6 +166,20 @@ def test_a_newer_message_cancels_it_and_is_answered_at_once(customer: Customer) 
     uncertain(customer).writes("Onde fica a empresa?").is_served()
     assert (customer.states, len(customer.outside.sent)) == (["CANCELLED", "SENT"], 2)
     assert reasons(customer) == ["ambiguous", "superseded"]
+
+
+@pytest.mark.parametrize("written", ["quero um sistema sob medida", "quero falar com uma pessoa"])
+def test_where_nothing_is_said_in_its_place_it_is_sent_again(customer: Customer, clock: Any, written: str) -> None:
+    """Neither a thumb nor what is written to the person who was promised is answered."""
+    customer.outside.answers = [LOST]
+    customer.writes(written).is_served()
+    customer.sends({"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "👍"}}).is_served()
+    if "pessoa" in written:
+        customer.writes("oi?").is_served()
+    assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
+    statuses_come(customer, clock)
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
 
 
 def test_a_newer_message_after_its_status_cancels_nothing(customer: Customer) -> None:
