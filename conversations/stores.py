@@ -99,7 +99,6 @@ class ConversationStore:
                 return
             cursor = (snapshots[-1].path,)
 
-    def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
     def find_with_person(self, *, page: int = 200) -> Iterator[Conversation]:
         """The conversations that people have, whoever they are."""
         cursor: tuple[Any, ...] | None = None
@@ -117,6 +116,7 @@ class ConversationStore:
                 return
             cursor = (snapshots[-1].path,)
 
+    def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
         """A page of the timeline, newest first."""
         query = replace(
             self.messages_query(user_key),
