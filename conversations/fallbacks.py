@@ -12,7 +12,7 @@ from audit import EventType
 from profiles.models import UserProfile
 
 from . import replies, sessions
-from .failures import failure_text
+from .failure_texts import failure_text
 from .hearing import SILENT_TYPES
 from .intents import Outcome
 from .models import Actor, Conversation, Message, Mode, Session

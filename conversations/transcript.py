@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from .failures import failure_text
+from .failure_texts import failure_text
 from .labels import day_name
 from .media import FILE_TYPES, MediaStatus, can_try_again, status_text
 from .models import Actor, Conversation, Direction, Message, MessageState, Mode

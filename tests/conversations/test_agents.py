@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from audit import EventType
-from conversations.failures import failure_text
+from conversations.failure_texts import failure_text
 from conversations.models import Conversation, Message
 from conversations.services import agents
 from conversations.services.agents import (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from conversations.failures import failure_text
+from conversations.failure_texts import failure_text
 from conversations.models import Actor, Direction, Message, MessageState
 from conversations.whatsapp.errors import CLASS_BY_CODE
 
