@@ -21,6 +21,8 @@ BREAK_SECONDS = 5.0  # after a failure the broker is left alone for this long
 FAN_OUT_ABOVE = 20  # more conversations than this are rung for by one task that rings for each
 STATUS_SEEN_SECONDS = 86_400
 
+Ring = tuple[str, tuple[object, ...], timedelta]  # the task, its arguments, when
+
 
 class Doorbell:
     """One connection to the broker with short timeouts, shared by the threads of a process."""
@@ -30,40 +32,28 @@ class Doorbell:
         self._connection: Connection | None = None
         self._broken_until = 0.0
 
-    def ring(self, waits: Mapping[str, timedelta]) -> bool:
-        """Ring for each conversation after its wait; False where the broker did not take all rings in time."""
-        if not waits:
-            return True
-        deadline = time.monotonic() + BUDGET_SECONDS
-        if not self._lock.acquire(timeout=BUDGET_SECONDS):
-            return False
-        try:
-            if time.monotonic() < self._broken_until:
-                return False
-            if len(waits) > FAN_OUT_ABOVE:
-                wait = max(waits.values())
-                return self._send("conversations.tasks.fan_out", (list(waits),), wait, deadline)
-            return all(
-                self._send("conversations.tasks.process_conversation", (user_key,), wait, deadline)
-                for user_key, wait in waits.items()
-            )
-        finally:
-            self._lock.release()
+    def ring(self, waits: Mapping[str, timedelta], files: Sequence[tuple[str, str]] = ()) -> bool:
+        """Ring for each conversation after its wait, then for the files of these messages, (user_key, message_key) each.
+
+        False where the broker did not take all rings in time; the sweeper sees to what is left out.
+        """
+        rings: list[Ring] = [("conversations.tasks.process_conversation", (key,), wait) for key, wait in waits.items()]
+        if len(waits) > FAN_OUT_ABOVE:
+            rings = [("conversations.tasks.fan_out", (list(waits),), max(waits.values()))]
+        rings += [("conversations.tasks.fetch_media", file, timedelta(0)) for file in files[:FAN_OUT_ABOVE]]
+        return not rings or self._ring(rings)
 
     def ring_media(self, files: Sequence[tuple[str, str]]) -> bool:
-        """Ring for the files of these messages, (user_key, message_key) each; the sweeper sees to what is left out."""
-        if not files:
-            return True
+        return self.ring({}, files)
+
+    def _ring(self, rings: Sequence[Ring]) -> bool:
         deadline = time.monotonic() + BUDGET_SECONDS
         if not self._lock.acquire(timeout=BUDGET_SECONDS):
             return False
         try:
             if time.monotonic() < self._broken_until:
                 return False
-            return all(
-                self._send("conversations.tasks.fetch_media", file, timedelta(0), deadline)
-                for file in files[:FAN_OUT_ABOVE]
-            )
+            return all(self._send(task, args, wait, deadline) for task, args, wait in rings)
         finally:
             self._lock.release()
 

@@ -75,7 +75,6 @@ class WhatsAppWebhook(APIView):
             log.error("delivery_not_stored", error=type(exc).__name__)
             return HttpResponse(status=503, headers={"Retry-After": "5"})
         note_statuses(receipt.statuses_seen)
-        doorbell.ring(receipt.rings)
-        doorbell.ring_media(receipt.files)
+        doorbell.ring(receipt.rings, receipt.files)
         failpoint("ingest.after_enqueue", *receipt.rings)
         return HttpResponse(status=200)

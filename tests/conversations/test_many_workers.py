@@ -82,7 +82,7 @@ def test_a_task_that_the_broker_delivers_a_second_time_while_it_runs_answers_onc
 def tasks_run_at_once(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("conversations.tasks.create_client", lambda: customer.outside)
     monkeypatch.setattr(process_conversation, "delay", process_conversation.run)
-    monkeypatch.setattr("conversations.tasks.doorbell.ring", lambda waits: True)
+    monkeypatch.setattr("conversations.tasks.doorbell.ring", lambda waits, files=(): True)
     yield
 
 

@@ -122,7 +122,7 @@ def test_who_writes_after_their_erasure_is_somebody_new(customer: Customer, how:
 @ONE_ADAPTER
 def test_the_workers_ring_for_the_new_one(customer: Customer, gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rings: list[dict[str, timedelta]] = []
-    monkeypatch.setattr(tasks.doorbell, "ring", lambda waits: rings.append(dict(waits)))
+    monkeypatch.setattr(tasks.doorbell, "ring", lambda waits, files=(): rings.append(dict(waits)))
     monkeypatch.setattr(tasks, "create_client", lambda: customer.outside)
     comes_late(gone, "wamid.late")
     tasks.process_conversation(gone)

@@ -320,7 +320,7 @@ def test_the_end_of_one_customers_pause_rings_at_once(customer: Customer, monkey
 
 def test_no_ring_follows_another_while_the_pause_lasts(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     rung: list[Any] = []
-    monkeypatch.setattr(doorbell, "ring", rung.append)
+    monkeypatch.setattr(doorbell, "ring", lambda waits, files=(): rung.append(waits))
     monkeypatch.setattr(tasks, "create_client", lambda: customer.outside)
     pause_all(customer, True)
     customer.writes("oi")

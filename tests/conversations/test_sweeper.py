@@ -27,7 +27,7 @@ def rung(monkeypatch: pytest.MonkeyPatch, outside: Outside) -> list[tuple[str, f
     """The rings of the tasks, (user_key, seconds ahead); and the tasks send through the double."""
     rings: list[tuple[str, float]] = []
 
-    def ring(waits: dict[str, timedelta]) -> bool:
+    def ring(waits: dict[str, timedelta], files: object = ()) -> bool:
         rings.extend((user_key, wait.total_seconds()) for user_key, wait in waits.items())
         return True
 

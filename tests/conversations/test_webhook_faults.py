@@ -108,7 +108,7 @@ def test_a_duplicate_rings_where_the_marks_are_lost_and_nobody_has_answered(
 ) -> None:
     """Its own ring may be lost, too. With the mark that it is done, it was rung for a moment ago."""
     rings: list[dict[str, Any]] = []
-    monkeypatch.setattr(doorbell, "ring", rings.append)
+    monkeypatch.setattr(doorbell, "ring", lambda waits, files: rings.append(waits))
     for _ in range(2):
         post(A)
     valkey.flushall()
@@ -199,6 +199,23 @@ def test_with_marks_in_the_documents_intake_goes_on_without_redis(
     start = time.perf_counter()
     assert post(envelope(text_message("wamid.B", "e aí?"))).status_code == 200
     assert time.perf_counter() - start < 5  # after a failure the broker is left alone for a while
+
+
+def test_all_rings_of_a_delivery_share_one_budget(
+    embedded_store: DocumentStore, valkey: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    class Taken:
+        """Another thread has the connection, and keeps it."""
+
+        def acquire(self, *, timeout: float) -> bool:
+            waited.append(timeout)
+            return False
+
+    monkeypatch.setattr(doorbell, "_lock", Taken())
+    assert post(envelope(text_message("wamid.i", "", type="image", image={"id": "1"}))).status_code == 200
+    assert waited == [0.3]
 
 
 # --- Order (A17) ------------------------------------------------------------------------------------------------------
