@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from audit import Event, EventType, event_id
+from conversations.media import MEDIA_TYPES
 from conversations.models import WHATSAPP_APP, Actor, Conversation, Handoff, Message, MessageState, Mode
 from conversations.plans import TurnPlan
 from conversations.services.commits import header_writes, identities_in, new_header, preview_of, profile_in
@@ -37,7 +38,11 @@ def take_over(run: Run, echoes: Sequence[Message], outbound: Sequence[Message], 
     bind_correlation_id(echoes[-1].correlation_id)
     sent = conversations.find_by_provider_keys([echo.pk for echo in echoes])
     on_their_way = {message.text for message in outbound if message.state in ON_ITS_WAY and message.text}
-    ours = [echo for echo in echoes if sent.get(echo.pk, echo.path) != echo.path or echo.text in on_their_way]
+
+    def is_on_its_way(echo: Message) -> bool:  # a photo whose caption says the same is the owner's
+        return echo.type not in MEDIA_TYPES and echo.text in on_their_way
+
+    ours = [echo for echo in echoes if sent.get(echo.pk, echo.path) != echo.path or is_on_its_way(echo)]
     theirs = sorted((echo for echo in echoes if echo not in ours), key=lambda echo: echo.seq)
     writes: list[Write] = [Delete(echo.path) for echo in ours]
     if theirs:

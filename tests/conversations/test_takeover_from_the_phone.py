@@ -16,6 +16,7 @@ from pyloto.documents import PreconditionFailed, Unavailable, Update
 from tests.lab.faulty_store import Fault
 
 from .customer import Customer
+from .deliveries import envelope, post
 
 MINUTE = timedelta(minutes=1)
 
@@ -167,6 +168,20 @@ def test_an_echo_of_our_own_message_whose_id_we_do_not_know_changes_nothing(cust
     if lost:
         customer.is_answered_on_the_phone(outside.texts[-1], wamid="wamid.again").is_served()
         assert (customer.header.mode, customer.echoes) == (Mode.BOT, [])
+
+
+def test_the_owners_photo_is_theirs_though_its_caption_is_what_the_bot_is_sending(customer: Customer) -> None:
+    customer.writes("oi").is_served()
+    lost = customer.outside.send_response
+    customer.outside.send_response = lambda **arguments: (lost(**arguments), Ambiguous("ReadTimeoutError"))[1]  # type: ignore[method-assign]
+    customer.writes("Onde vocês ficam?").is_served()
+    assert customer.states == ["SENT", "UNKNOWN"]
+    echo = {"id": "wamid.photo", "from": "554230000000", "to": customer.wa_id, "timestamp": "1790000000"}
+    echo |= {"type": "image", "image": {"id": "1284750912800001", "caption": customer.outside.texts[-1]}}
+    assert post(envelope(message_echoes=[echo])).status_code == 200
+    customer.is_served()
+    assert [echo.type for echo in customer.echoes] == ["image"]
+    assert customer.header.mode == Mode.HUMAN
 
 
 def test_an_echo_of_what_an_agent_sent_from_the_panel_changes_nothing(customer: Customer) -> None:
