@@ -81,7 +81,7 @@ ACTIONS = {  # by the last word of the URL
 EXPLANATIONS: dict[type[PylotoError], str] = {
     agents.NotTaken: "Esta conversa não está com você. Assuma a conversa antes.",
     agents.NotWithHuman: "Esta conversa já está com o bot.",
-    agents.NewMessages: "Nada foi feito: o cliente escreveu enquanto isso. Leia antes.",
+    agents.NewMessages: "Nada foi feito: o cliente escreveu enquanto isso, ou uma resposta não chegou. Leia antes.",
     agents.NoConversation: "Esta conversa não existe mais, ou continua em outra: o cliente foi unido a outro ou apagado.",
     agents.WindowClosed: "A mensagem não foi enviada: passaram mais de 24 horas da última mensagem do cliente, e o WhatsApp só "
     "aceita texto livre dentro desse prazo. Quando o cliente escrever de novo, você pode responder.",
