@@ -38,8 +38,8 @@ from conversations.whatsapp.split import provider_key
 from profiles.identifiers import Sender
 from profiles.models import UserProfile
 from profiles.services.learning import profiles, revealed
-from pyloto.documents import DELETE_FIELD, Unavailable, Update, Write, get_store
-from pyloto.errors import PermanentError
+from pyloto.documents import DELETE_FIELD, PreconditionFailed, Unavailable, Update, Write, get_store
+from pyloto.errors import PermanentError, TransientError
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
 from pyloto.privacy.fields import DecryptionFailed, encrypt
@@ -53,6 +53,7 @@ OPEN_ITEMS_MAX = 200
 STEPS_MAX = 100  # a run that has sent this much lets another one go on
 SENDING_SECONDS = 25  # no send is begun later: with the client's longest request, within the task's soft time limit
 RECORD_TRIES = 5
+STATUS_SKEW = timedelta(seconds=10)  # between Meta's clock and ours
 UNREADABLE = (LookupError, TypeError, ValueError)  # what another release wrote
 BSUID_REFUSED = 131062  # Meta: this message needs a phone number
 INVALID_PARAMETER = 100  # Meta's code for it, used for our own check too
@@ -262,24 +263,35 @@ def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -
 def _record_sent(run: Run, message: Message, result: Accepted) -> bool:
     """Without the header: nothing about the conversation changes, and statuses write the same fields.
 
-    Where the store does not answer, the message stays SENDING, turns stale, and its status tells that it was sent.
+    Whether it needs no more attention: a status may have said by now that it did not arrive. Where the store does not
+    answer, the message stays SENDING, turns stale, and its status tells that it was sent.
     """
     path = conversations.message_path(run.user_key, message.pk)
-    fields = {
-        "state": MessageState.SENT.value,
-        "due": DELETE_FIELD,
+    ids = {
         "provider_message_id": encrypt(result.provider_message_id, path=path, field="provider_message_id"),
         "provider_message_key": provider_key(result.provider_message_id),
     }
     for race in range(RECORD_TRIES):
         try:
-            get_store().update(path, fields)
-        except Unavailable:
+            stored = Message.from_snapshot(get_store().get(path)) if _may_be_told_of(message) else message
+            # Another worker may have settled it by its status; or one has yet to look at that: its `due` says so.
+            sent = {"state": MessageState.SENT.value} if stored.state in outbox.OPEN else {}
+            done = not outbox.is_undelivered(stored.status_at)
+            ended = {"due": DELETE_FIELD} if sent and done else {}
+            unchanged_since = stored.update_time if stored is not message else None
+            get_store().update(path, {**ids, **sent, **ended}, last_update_time=unchanged_since)
+        except (PreconditionFailed, Unavailable):
             time.sleep(jitter(race))
         else:
-            return True
+            return done
     log.warning("send_not_recorded", message_key=message.pk)
     return False
+
+
+def _may_be_told_of(message: Message) -> bool:
+    """Whether a status of some message came since this one was claimed, or just before: clocks differ."""
+    claimed_at = message.claimed_at or message.received_at
+    return status_seen_at(message.phone_number_id) > (claimed_at - STATUS_SKEW).timestamp()
 
 
 def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:
@@ -337,7 +349,13 @@ def settle(run: Run, loaded: Loaded, message: Message, step: outbox.Settle, *, n
     update, events = settled(run.user_key, message, step, now=now)
     calls_person = outbox.calls_person(message, step, header)
     if calls_person:
-        writes = _person_called(run, loaded, header, message, step, events, now=now)
+        try:
+            writes = _person_called(run, loaded, header, message, step, events, now=now)
+        except (*LOST_RACE, TransientError):
+            raise
+        except Exception as exc:  # noqa: BLE001  # the alert calls somebody; what stands behind this message goes on
+            log.warning("person_not_called", message_key=message.pk, error=type(exc).__name__)
+            writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
     else:
         # The list of conversations shows the person who wrote it that somebody still waits for an answer.
         unread = {"unread": max(1, header.unread)} if outbox.fails_person(message, step, header) else {}

@@ -28,12 +28,14 @@ IDLE = timedelta(minutes=30)  # product.md §5
 ON_ITS_WAY = (MessageState.SENDING, MessageState.UNKNOWN)
 
 
-def take_over(run: Run, echoes: Sequence[Message], outbound: Sequence[Message], *, now: datetime) -> None:
+def take_over(
+    run: Run, echoes: Sequence[Message], outbound: Sequence[Message], *, now: datetime, bare: bool = False
+) -> None:
     """Record what the owner sent from the phone app, in one commit; unless an agent has the conversation, take it over.
 
     An echo of a message that we sent ourselves tells nothing new: it is deleted. So is one with the text of what is on
-    its way (`outbound` holds what waits): Meta's id of that is not known yet, or never will be. Raises what the store
-    raises.
+    its way (`outbound` holds what waits): Meta's id of that is not known yet, or never will be. `bare`: the last
+    resort, which leaves session, handoff and profile alone, whatever is in them. Raises what the store raises.
     """
     bind_correlation_id(echoes[-1].correlation_id)
     sent = conversations.find_by_provider_keys([echo.pk for echo in echoes])
@@ -46,25 +48,26 @@ def take_over(run: Run, echoes: Sequence[Message], outbound: Sequence[Message], 
     theirs = sorted((echo for echo in echoes if echo not in ours), key=lambda echo: echo.seq)
     writes: list[Write] = [Delete(echo.path) for echo in ours]
     if theirs:
-        writes += _writes(run, theirs, now)
+        writes += _writes(run, theirs, now, bare=bare)
     get_store().commit(writes)
     log.info("echoes_recorded", user_key=run.user_key, theirs=len(theirs), ours=len(ours))
 
 
-def _writes(run: Run, echoes: list[Message], now: datetime) -> list[Write]:
-    senders = run.senders(echoes)
+def _writes(run: Run, echoes: list[Message], now: datetime, *, bare: bool) -> list[Write]:
+    senders = [] if bare else run.senders(echoes)
     loaded = run.load([profiles.path(run.user_key), *sorted(set(paths_to_attach(senders)))])
     header = loaded.header or new_header(run.user_key, echoes[0], now)
     found: dict[str, Snapshot] = {}
     if loaded.header:  # without one no other worker has recorded them, and only one can create it
-        echoes, found = read_again(echoes, beside(header))
+        echoes, found = read_again(echoes, () if bare else beside(header))
     change = _change(know(loaded, header, found), echoes, now)
     fields = change.fields | _last_message(header, echoes[-1]) | {"unread": 0}
+    learnt = [] if bare else _learnt(run.user_key, loaded, senders, change.learnt, now)
     recorded = {"state": MessageState.SENT.value, "due": DELETE_FIELD, "sender": DELETE_FIELD}
     return [
         *header_writes(header, fields, events=change.events, attempt=run.attempt, now=now),
         *change.writes,
-        *_learnt(run.user_key, loaded, senders, change.learnt, now),
+        *learnt,
         *(Update(echo.path, recorded) for echo in echoes),
     ]
 

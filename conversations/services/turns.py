@@ -121,7 +121,8 @@ def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> dat
     outbound = [item for item in items if item.direction == Direction.OUT and item not in echoes]
     if echoes:
         run.count_try(ATTEMPTS_MAX)
-        take_over(run, echoes, outbound, now=now)
+        if run.tries <= TRIES_MAX:
+            take_over(run, echoes, outbound, now=now, bare=run.tries > ATTEMPTS_MAX + 1)
     sends_wait = bool(outbound)
     later = []
     starts_at = turn_starts_at(inbound, now=now, quiet=settings.TURN_QUIET_SECONDS, maximum=settings.TURN_MAX_SECONDS)
@@ -132,16 +133,16 @@ def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> dat
         bind_correlation_id(messages[-1].correlation_id)
         all_read = len(items) < OPEN_ITEMS_MAX
         run.count_try(ATTEMPTS_MAX)
-        if run.tries > TRIES_MAX:  # every one failed or killed its worker, and so did giving it up
-            if run.tries == TRIES_MAX + 1:  # once, and not at every ring
-                alert("turn_set_aside", user_key=run.user_key, tries=run.tries)
-            run.tries = 0  # so that this run, which tries nothing, does not make them forgotten
-        else:
+        if run.tries <= TRIES_MAX:
             try:
                 sends_wait = take_turn(run, messages, outbound, now=now, first=first, all_read=all_read)
                 later += [now] if len(inbound) > len(messages) else []
             except Postponed as postponed:
                 later.append(postpone(run, postponed.context, inbound, all_read=all_read))
+    if run.tries > TRIES_MAX:  # every one failed or killed its worker, and so did giving it up
+        if run.tries == TRIES_MAX + 1:  # once, and not at every ring
+            alert("turn_set_aside", user_key=run.user_key, tries=run.tries)
+        run.tries = 0  # so that this run, which tries nothing, does not make them forgotten
     if sends_wait and (outbox_at := work_outbox(run)):
         later.append(outbox_at)
     return min(later, default=None)

@@ -14,7 +14,7 @@ from conversations import pipeline, stores
 from conversations.fallbacks import NEUTRAL
 from conversations.models import MessageState, Mode
 from conversations.replies import Reply
-from conversations.services import agents, commits, context, planning, turns
+from conversations.services import agents, commits, context, planning, takeover, turns
 from conversations.services.turns import TooManyRaces
 from conversations.tasks import sweep
 from pyloto.documents import AlreadyExists, InvalidDocument, Unavailable, Update
@@ -243,6 +243,19 @@ def test_an_echo_that_cannot_be_read_keeps_nobody_waiting(customer: Customer, mo
     served_until_quiet(customer)
     assert {message.state for message in customer.received} == {MessageState.HANDLED}
     assert customer.header.mode == Mode.HUMAN
+
+
+def test_an_echo_that_cannot_be_recorded_whole_gives_the_owner_the_conversation_all_the_same(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer.writes("Preciso de um sistema sob medida").is_served()
+    customer.is_answered_on_the_phone()
+    customer.writes("obrigado")
+    monkeypatch.setattr(takeover, "learn_from_senders", raising())
+    served_until_quiet(customer)
+    assert (customer.echoes[0].state, customer.header.mode) == ("SENT", Mode.HUMAN)
+    assert {message.state for message in customer.received} == {MessageState.HANDLED}
+    assert len(customer.outside.sent) == 1
 
 
 def test_a_store_that_is_away_for_long_hands_nobody_over_and_all_are_answered_when_it_is_back(

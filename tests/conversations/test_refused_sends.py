@@ -5,16 +5,19 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from django.utils import timezone
 
 from audit import EventType
 from conversations.models import MessageState, Mode
+from conversations.services import delivery
 from conversations.whatsapp.client import NotSent, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import Update
 from pyloto.privacy.fields import encrypt
 
 from .customer import Customer
+from .outside import Outside
 
 RATE_LIMIT = Rejected(130429, ErrorClass.RETRY)
 MINUTE = timedelta(minutes=1)
@@ -70,6 +73,42 @@ def test_an_answer_that_cannot_arrive_calls_a_person_and_the_customer_is_told_in
     assert customer.header.mode == Mode.WAITING_HUMAN
     assert customer.states == ["FAILED", "SENT"]
     assert "pessoa da equipe" in customer.outside.texts[1]
+
+
+def test_a_person_who_cannot_be_called_holds_up_nothing_and_an_alert_does(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(delivery, "plan_undelivered", fail)
+    customer.outside.answers = [Rejected(131009, ErrorClass.PERMANENT)]
+    with structlog.testing.capture_logs() as logs:
+        assert customer.writes("oi").is_served() is None
+    assert [line["event"] for line in logs if line.get("alert")] == ["reply_not_delivered"]
+    assert customer.states == ["FAILED"]
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+def test_a_failed_status_that_overtakes_the_answer_to_its_send_is_not_forgotten(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch, noticed: bool
+) -> None:
+    """`noticed`: by another worker, which settles the message before the answer is recorded."""
+    customer.writes("oi")
+    send = Outside.send_response
+
+    def send_and_hear(outside: Outside, **known: Any) -> Any:
+        answer = send(outside, **known)
+        if len(outside.sent) == 1:
+            customer.gets("failed", customer.replies[0])
+            if noticed:
+                customer.is_served()
+        return answer
+
+    monkeypatch.setattr(Outside, "send_response", send_and_hear)
+    customer.is_served()
+    assert (customer.states, len(customer.handoffs)) == (["FAILED", "SENT"], 1)
+    assert customer.replies[0].provider_message_key
 
 
 def test_where_nothing_arrives_at_all_one_more_text_is_tried_and_no_more(customer: Customer, clock: Any) -> None:
