@@ -40,10 +40,17 @@ _JOIN_AS_DRIVER = (
     r"\b(ser|virar|viro|trabalh\w+|tramp\w+|cadastr\w+|inscrev\w+|vagas?|seja|me torn\w+)\b.{0,30}"
     rf"({_COURIER}|\bentreg(a|as|ando)\b|\bde (moto|bike|bicicleta)\b)"
 )
+# Said so that no shop and nobody who needs a courier says it.
+_SURELY_DRIVER = (
+    rf"\b(sou|trabalho (de|como)) {_COURIER}"
+    r"|\b(quero|queria|gostaria de|posso)( era| mesmo)? fazer (((as|umas|algumas|uns|minhas) )?(entregas|corridas)\b"
+    r"|entregas? (com (a )?minha|de) (moto|bike|bicicleta)\b)"
+    r"|\bfazer parte d[ao] (equipe|time|grupo) de (entreg\w+|motoboys?)"
+    rf"|({_US}|\b(tao|estao)\b)( \w+){{0,2}}? (precisa(m|ndo)?( de)?|contrata(m|ndo)?|procura(m|ndo)?|pegando|aceitando)( (um|uns|mais))? {_COURIER}"
+)
 _IS_DRIVER = (
-    rf"\b(sou|trabalho (de|como)) {_COURIER}|\b(quero|queria|gostaria de|posso|pra|para) fazer (as )?entregas\b"
-    rf"|\b(contratando|pegando|aceitando|precisa(m|ndo) de) ({_COURIER})"
-    r"|\btenho (uma |minha )?(moto|bike|bicicleta)\b.{0,20}\b(quer\w*|procur\w*|precis\w*|trabalh\w*|entreg\w*)"
+    rf"\b(pra|para) fazer (as )?entregas\b|\b(contratando|pegando|aceitando|precisa(m|ndo) de) ({_COURIER})"
+    r"|\btenho (uma |minha )?(moto|bike|bicicleta)\b.{0,20}\b(quer\w*|procur\w*|precis\w*|trabalh\w*|entreg\w*|vagas?)"
 )
 _JOIN_AS_SHOP = (
     r"\b(sou lojista|cadastr\w+ (a )?(minha|nossa) (loja|empresa)"
@@ -58,6 +65,7 @@ _CARRY = (
     r"\b(precis\w+|quero|queria|tem como|da (pra|para)|podem?)\b.{0,15}"
     r"(\b(buscar|levar|entregar|retirar|coletar) (um|uma|uns|umas|o|a|isso|esse|essa|meu|minha)\b"
     rf"|\b(mandar|enviar|despachar) (um|uma|uns|umas|o|a|esse|essa|meu|minha) {_THING_TO_CARRY})"
+    r"|\b(preciso|quero|queria) que (alguem|voces?|vcs?) (busque|pegue|leve|retire|colete)m?\b"
 )
 _WHERE_IS = (
     r"\b(cade|kd|onde (esta|ta|anda)|acompanh\w+|rastre\w+|status|atras\w+|nao chegou|demor\w+|chega que horas)\b"
@@ -68,9 +76,11 @@ _BOT = (
     r"\b(chat ?bots?|atendimento (automatic\w+|automatizad\w+|virtual|24 ?h\w*)|saas|bot|robo\w*|assistente virtual"
     r"|pyloto da (minha|sua) comunicacao)\b"
 )
+_TIRED_OF_ROBOTS = r"\b(cansei|cansad[oa]|chega|fart[oa]|odeio|detesto|nao (aguento|suporto)( mais)?)( de)?( falar com)?( um| o| esse| este)? (robo|bot|maquina)\b"
 _NOT_ABOUT_OTTO = (
     r"^(?!.*\b(voce|vc|vcs|voces|tu|isso|aqui|falando com|falar com|nao quero|seu|esse|este|que|maldito)\b.{0,20}\b(bot|robo\w*|chat ?bot)\b)"
     r"(?!.*\b(bot|robo\w*) (de merda|burr\w+|idiota|lixo|inutil)\b)"
+    rf"(?!.*{_TIRED_OF_ROBOTS})"
 )
 _BETTER_SERVICE = (
     r"\b(automatiz\w+|automac\w+|inteligencia artificial|ia|robo|bot|organiz\w+|melhor\w+|pyloto|nao (dou|damos) conta"
@@ -108,6 +118,7 @@ class Rule:
 
 _RULES = (
     Rule(Intent.PYLOTO_ENTREGA_DRIVER_SIGNUP, 0.95, (_JOIN_AS_DRIVER, _NO_SHOP_OF_MINE)),
+    Rule(Intent.PYLOTO_ENTREGA_DRIVER_SIGNUP, 0.915, (_SURELY_DRIVER,)),
     Rule(Intent.PYLOTO_ENTREGA_DRIVER_SIGNUP, 0.9, (_IS_DRIVER,)),
     Rule(Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP, 0.92, (_SHOP, rf"\bentreg\w+\b|{_COURIER}", _WISH, _SHOP_NOT_NOW)),
     Rule(Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP, 0.9, (_JOIN_AS_SHOP,)),
@@ -128,7 +139,8 @@ _VERBS_OF_OURS = (
     r"|parcelam?|cobram?|pagam?)"
 )
 _FOR_PEOPLE = (
-    r"\b(cnpj|advogad\w+|judicial\w*|juridic\w+|lgpd|meus dados|reclamac\w+|reclamar|procon|reembols\w+|cancelar (o |meu )?contrato"
+    r"\b(cnpj|advogad\w+|judicial\w*|juridic\w+|lgpd|meus dados|reclamac\w+|reclamar|procon|reembols\w+|(cancelar|revisar|rescindir|renovar|quebrar) (o |meu |nosso |um )?contrato"
+    r"|cobrad[oa] (errad[oa]|a mais|duas vezes|indevid\w+)|cobranca (errada|indevida|duplicada|a mais)|cobraram (errado|a mais)"
     r"|negoci(ar|acao)|desconto\w*|boleto|fatura|nota fiscal|curriculo|vagas? de emprego|emprego|estagio"
     r"|trabalhar (ai|com voces|com vcs|na pyloto)|process(ar|o|aria) (voces?|vcs?|judicial|a pyloto|a empresa))\b"
 )
@@ -137,25 +149,45 @@ _PERSON = (
     r"(pessoa|humano|humana|atendente|alguem|gente|consultora?|vendedora?|responsavel|equipe|suporte|time"
     r"|ser humano|atendimento humano)"
 )
+_BOSS = r"(don[oa]|gerente|supervisora?|chef[ea]|comercial)"  # of ours, where one is to be spoken with
 _TALK_TO = (
     r"\b(fal(ar|o|e|em|a)|convers(ar|o)|atendid[oa]|atendimento|transf\w+|passa\w*|contato|encaminh\w+)\b( \w+){0,2}?"
-    rf" (com|por|para|pra)( (um|uma|o|a|algum|alguma|os|as|outra|seu|sua))?( outra)? {_PERSON}\b"
+    rf" (com|por|para|pra)( (um|uma|o|a|algum|alguma|os|as|outra|seu|sua))?( outra)? ({_PERSON}|{_BOSS})\b"
 )
 _JUST_PERSON = rf"^(e |ola |oi )?(um |uma |o |a |com )?{_PERSON}(,? (real|de verdade|humana))?(,? (por favor|pf|pfv|agora|ja))?[.!]*$"
 _WANT_PERSON = (
     r"\b(quero|queria|preciso de|chama|cade|prefiro|me ve|tem) (um |uma |o |a |algum )?"
     r"(atendente|humano|ser humano|pessoa (real|de verdade))\b|\batendimento (humano|com (um )?humano)\b"
+    r"|\btem alguem (ai )?(de verdade|real|humano|(pra|para|que) me (ajud|atend)\w+)|(^|[,.!?;] ?|\b(entao|favor) )cham[ae] alguem\b"
+    r"|\balguem (ai )?((pode|poderia|consegue) )?me (ajud|atend)\w+( (aqui|ai|nisso|com isso|agora|por favor|pfv?))*[?.! ]*$"
+)
+_OTHER_TONGUES = (
+    r"^((i )?(want|need) (to )?|quiero |necesito )?((talk|speak) (to|with) |hablar con )?(an? |una? |el |la )?(real )?"
+    r"(human|person|agent|operator|representative|persona|agente|asesora?)( please| por favor)?[.!?]*$"
 )
 _NO_MACHINE = r"\bnao quero (mais )?(falar )?(com )?(um |o |esse |este )?(robo|bot|maquina|ia)\b"
 _CALL_ME = r"\b(podem?|pode|da pra|quero que) me (ligar|liga|liguem)\b|\bme (liga|ligue|liguem)\b"
-_HUMAN = (_TALK_TO, _JUST_PERSON, _WANT_PERSON, _NO_MACHINE, _CALL_ME)
+_HUMAN = (_TALK_TO, _JUST_PERSON, _WANT_PERSON, _NO_MACHINE, _TIRED_OF_ROBOTS, _CALL_ME, _OTHER_TONGUES)
 _NOT_HUMAN = (  # declined, or part of what a product should do ("que o cliente possa falar com um atendente")
     rf"\b(nao (quero|precisa|preciso|precisa de)|sem)( \w+){{0,2}} (fal(ar|e)|{_PERSON})\b(?!.*\b(robo|bot|maquina))",
     rf"\b(clientes?|usuarios?|alunos?|pacientes?|(que|pra|para) (ele|ela|eles|o app|o sistema|o bot))\b.{{0,30}}\b(fal(ar|em|e)|conversar|conversem?)\b.{{0,12}} {_PERSON}\b",
+    rf"^(?!.*\b(quero|queria|preciso|posso|gostaria|podia)\b).*\bfalar com (um |uma |o |a )?{_PERSON} (pelo|por|no|via) (chat|app|aplicativo|site|sistema)\b",
+    # Somebody of their own, who is asked first.
+    rf"\b(vou|tenho (que|de)|deixa eu|preciso)( ter que| primeiro| antes)? (falar|conversar|ver) com (o |a )?{_BOSS}\b.{{0,25}}\b(antes|primeiro|aqui|depois|e te|daqui)\b",
+    rf"\b(vou|tenho (que|de)|deixa eu)( ter que)? (falar|conversar|ver) com (o |a )?{_BOSS}\b",
 )
+_DECLINES_HUMAN = rf"\bnao (quero|precis\w+) falar com (um |uma |o |a )?{_PERSON}\b|\bprefiro (falar com |continuar com )?(voce|vc|o robo|o bot|o otto)\b"
 _URGENT = (
     r"\b(urgente\w*|urgencia|agora mesmo|pra ontem|(quanto|qto|qnto) antes|mais rapido possivel|imediat\w+|emergencia|asap|correndo"
     r"|(precis\w+|quero|chama|manda)\b[^,.;]{0,40}\b(agora|hoje|ja)|(ainda|para|pra) hoje)\b|\bagora[ .!]*$"
+)
+_NOT_URGENT = (  # a denial, and how things are done today
+    r"\b(nao|nem|sem|nada|pouco|nenhuma?)( (e|eh|ta|esta|tem|tenho|temos|ha|nada|tao|muit[oa]|tanta|nenhuma|mais|precisa|preciso|quero|ser|sei|se"
+    r"|assim|la|pra|para|com|de|caso)){0,4} (urgen\w+|pressa|correndo|ontem|imediat\w+|emergencia|agora|hoje|ja)\b"
+    r"|\bnao (preciso|precisa|precisamos|quero|queremos) (disso|dele|dela|isso|nada|del[ea]s)( pra| para)? (agora|hoje|ja)\b"
+    r"|\bhoje (em dia|(eu |a gente |nos |so )?(e tudo|e no|uso|usamos|usa|faco|fazemos|faz|anot\w+|control\w+|esta|ta|fica|tentei))\b"
+    r"|\bagora (eu |a gente |nos |so )?(e tudo|e no|uso|usamos|usa|anot\w+|control\w+)\b"
+    r"|\bja (que|(eu |a gente |nos )?(uso|usamos|usei|tenho|temos|tive|tivemos|faco|fazemos|fiz|esta|ta|tent\w+|sei|vi|pedi|falei))\b"
 )
 _DECIDES = (
     r"\b(sou|aqui e)( o| a| um| uma)?( \w+)?\b.{0,12}\b(don[oa]|proprietari[oa]|soci[oa]|fundadora?|gerente|diretora?|ceo"
@@ -163,6 +195,11 @@ _DECIDES = (
     r"|floricultura|farmacia|hamburgueria|doceria|lanchonete|imobiliaria|distribuidora|confeitaria)\b"
     r"|\b(meu|nosso) (negocio|restaurante|comercio|escritorio|salao|mercado)\b|\btenho (uma|um) (empresa|loja|negocio|comercio"
     r"|pizzaria|padaria|restaurante|lanchonete|mercad\w+|farmacia|clinica|oficina|escola|academia|salao|floricultura|doceria|hamburgueria)\b"
+)
+_NOT_DECIDES = (
+    r"\bnao sou (eu )?(o |a |quem |uma? )?(don[oa]|proprietari[oa]|soci[oa]|gerente|diretora?|responsavel|chef[ea]|decid\w+)\b"
+    r"|\b(sou|aqui e|aqui fala)( so| apenas| uma?| o| a){0,2} (funcionari[oa]|secretari[oa]|recepcionista|auxiliar|estagiari[oa]|atendente)\b"
+    r"|\b(meu|minha) (chef[ea]|patrao|patroa)\b|\bquem (decide|manda|resolve) (e|eh) (?!eu\b|a gente\b)"
 )
 _SITE_OF_OURS = r"\b(o|qual|tem|link d[oe]) site\b(?! (para|pra|que|com))"
 _QUESTION = (
@@ -179,22 +216,41 @@ _TAMPERS = (
     r"|^\W*(system|assistant|admin|developer) ?:"
 )
 _INSULTS = (
-    r"\b(vsf|vtnc|tnc|fdp|pqp|foda-?se|vai? (se (fod\w+|ferrar|danar|lascar)|tomar no|a merda|pro inferno|pra puta)|vao se (fod\w+|ferrar|danar)"
-    r"|vai se fod\w+|filh[oa]s? da puta|(robo|bot|atendimento|empresa|lixo) (burr\w+|lixo|idiota|inutil|ridicul\w+|de (merda|bosta|atendimento))"
+    r"\b(vsf|vtnc|tnc|fdp|pqp|foda-?se|vai? (se (f[ou]d\w+|ferrar|danar|lascar)|tomar no|a merda|pro inferno|pra puta)|vao se (f[ou]d\w+|ferrar|danar)"
+    r"|(merda|bosta|porcaria) de (robo|bot|atendimento|empresa)|lixo de (robo|bot|atendimento)|filh[oa]s? da puta|(robo|bot|atendimento|empresa|lixo) (burr\w+|lixo|idiota|inutil|ridicul\w+|de (merda|bosta|atendimento))"
     r"|(voce|vc|tu|voces|vcs|isso) (e|eh|sao) (mesmo )?(um |uma |uns |umas )?(burr\w+|lixos?|idiotas?|imbeci\w+|otari\w+|incompetentes?|inutei?s|inutil"
     r"|ridicul\w+|palhac\w+|merdas?|bostas?|ladr\w+|golpistas?)|(bando de|seus?|suas?) (burr\w+|lixos?|idiotas?|imbeci\w+|otari\w+|incompetentes?"
     r"|ladr\w+|palhac\w+|vagabund\w+))\b"
 )
 _GREETING = (
     r"((oi+e?|ola|opa|e ai|eai|bom dia|boa tarde|boa noite|hey|hello|alo|tudo (bem|bom)|td bem|blz|beleza|salve|otto|pessoal"
-    r"|(muito )?obrigad[oa]|(mt |mto )?obg|valeu|vlw|ok|certo|entendi|ta bom|voltei|ah|ta)[ ,!?.]*)+"
+    r"|(muito )?obrigad[oa]|(mt |mto )?obg|valeu|vlw|ok|certo|entendi|ta bom|voltei|ah|ta|(tem )?alguem (ai|online))[ ,!?.]*)+"
 )
+# Leaves, or lets us wait; what an answer to a question of ours may be ("até amanhã", "depois") is none.
+_LEAVES = (
+    r"(tchau(zinho)?|xau|falou|flw|fui|ate (logo|mais|breve|a proxima)"
+    r"|(mais tarde|depois|amanha) (eu )?(volto|continuo|(te )?(respondo|falo|chamo|retorno)|a gente (se )?fala)"
+    r"|(eu )?(ja )?(volto|continuo|(te )?(respondo|chamo|falo|retorno)) (depois|mais tarde|logo|amanha|ja)"
+    r"|(eu )?(to|estou) (muito |meio )?ocupad[oa]|agora (eu )?nao (posso|da|consigo)|(preciso|tenho que|vou ter que) sair)"
+)
+_BEFORE_LEAVING = r"(ok|ta( bom)?|bom|entao|hj|hoje|agora|mas|e|que|(muito )?obrigad[oa]|valeu|vlw|por (hoje|enquanto)|no momento|dia|boa (tarde|noite))"
+_GOODBYE = rf"({_BEFORE_LEAVING}[ ,!.]+)*{_LEAVES}([ ,!.]+({_LEAVES}|{_BEFORE_LEAVING}))*[ ,!.]*"
 _GRIEVANCES = (
     r"\b(process(ar|o|arei) (voces?|vcs?|a pyloto)|meu advogado|no procon|apag(ar|uem|a|ue) (todos )?(os )?meus dados"
     r"|exclu(ir|am|a) (todos )?(os )?meus dados)\b"
 )
 _THANKS = r"\b(obrigad\w+|brigad\w+|obg\w*|valeu|vlw|agradec\w+|grat[oa])\b"
+# A question of the customer's own; a trial answer ("em Castro?") is none.
+_ASKS = (
+    rf"^((e|mas|oi|ola|opa|ah|entao|so|uma duvida),? )*(qual|quais|o que|oq|onde|quando|quant[oa]s?|como|por ?que|pq|{_US}"
+    r"|(e|eh) (seguro|verdade|caro|confiavel|obrigatorio|gratis|de graca|golpe|serio|possivel|preciso|isso)|da (pra|para)|tem|teria|precisa|pode|posso"
+    r"|vai|vao|funciona\w*|aceita\w*|integra\w*|demora\w*|consigo|consegue\w*|sera|existe|rola)\b[^,.;]*\?[ ?!]*$"
+)
 _ALSO = r"\b(?:tambem|tbm|tb|alem d\w+|e ainda|outra coisa)\b"  # what stands on its two sides are two wishes
+
+
+# What stands before and after it may be two wishes as well, if each is one by itself.
+_AND = r"(?:\be|,) (?=(?:eu )?(?:quero|preciso|queria|gostaria)(?: de)? (?:uma?|ser|virar|trabalhar|cadastrar (?:a )?(?:minha|nossa))\b|de uma? )"
 
 
 def classify(message: str) -> AIResponse:
@@ -203,8 +259,8 @@ def classify(message: str) -> AIResponse:
     return AIResponse(
         intents=_intents(text),
         wants_human=_wants_human(text),
-        urgent=bool(re.search(_URGENT, text)),
-        decision_maker=bool(re.search(_DECIDES, text)),
+        urgent=_is_urgent(text),
+        decision_maker=bool(re.search(_DECIDES, text)) and not re.search(_NOT_DECIDES, text),
         prompt_version=VERSION,
     )
 
@@ -215,7 +271,11 @@ def is_question(message: str) -> bool:
 
 
 def is_urgent(message: str) -> bool:
-    return bool(re.search(_URGENT, normalise(message)))
+    return _is_urgent(normalise(message))
+
+
+def _is_urgent(text: str) -> bool:
+    return bool(re.search(_URGENT, re.sub(_NOT_URGENT, " ", text)))
 
 
 def is_small_talk(message: str) -> bool:
@@ -227,6 +287,30 @@ def is_small_talk(message: str) -> bool:
 def is_thanks(message: str) -> bool:
     """Whether a message says thanks, and nothing else."""
     return is_small_talk(message) and bool(re.search(_THANKS, fold(message)))
+
+
+def is_goodbye(message: str) -> bool:
+    """Whether somebody leaves, and says nothing else."""
+    folded = fold(message)
+    return len(folded) <= SMALL_TALK_MAX and bool(re.fullmatch(_GOODBYE, folded))
+
+
+def asks(message: str) -> bool:
+    """Whether a message is one question to us and nothing besides."""
+    return "\n" not in message.strip() and bool(re.search(_ASKS, fold(message)))
+
+
+def is_about_us(message: str) -> bool:
+    """Whether a question is about what we have or are: nothing in it is told of the customer."""
+    return asks(message) and bool(
+        re.match(rf"(?:(?:e|mas|oi|ola),? )*{_US} (?:tem|tambem tem|sao|ficam|fica|estao)\b", fold(message))
+    )
+
+
+def declines_human(message: str) -> bool:
+    """Whether a person is what is not wanted: "não quero falar com humano, prefiro você"."""
+    text = normalise(message)
+    return bool(re.search(_DECLINES_HUMAN, text)) and not _wants_human(text)
 
 
 def is_insult(message: str) -> bool:
@@ -254,9 +338,9 @@ def _intents(text: str) -> tuple[Detected, ...]:
         return (Detected(Intent.UNSUPPORTED, 0.9),)
     found: dict[Intent, float] = {}
     for part in re.split(_ALSO, text):
-        wish, confidence = _surest_wish(part)
-        if wish:
-            found[wish] = max(confidence, found.get(wish, 0.0))
+        for wish, confidence in _joined_wishes(part):
+            if wish:
+                found[wish] = max(confidence, found.get(wish, 0.0))
     if (not found or is_question(text)) and knowledge.find_answer(text, alone=not found):
         found[Intent.INSTITUTIONAL] = 0.9
     elif not found and re.search(_ELSEWHERE, text):
@@ -266,6 +350,12 @@ def _intents(text: str) -> tuple[Detected, ...]:
     return tuple(
         Detected(intent, confidence) for intent, confidence in sorted(found.items(), key=lambda item: -item[1])
     )
+
+
+def _joined_wishes(text: str) -> list[tuple[Intent | None, float]]:
+    """The wishes that "e" or a comma joins, where each part is one of its own; else that of the whole."""
+    joined = [_surest_wish(part) for part in re.split(_AND, text)]
+    return joined if all(wish for wish, _ in joined) else [_surest_wish(text)]
 
 
 def _surest_wish(text: str) -> tuple[Intent | None, float]:

@@ -1,6 +1,7 @@
 """An active session and what was just said in it: which intent is served, what is collected, what is asked next. Pure."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from .intents import Intent, IntentQueue, Outcome
 from .models import Session
 from .plans import Turn, TurnPlan
 from .replies import Reply
+from .whatsapp.messages import Row
 
 MISSES_MAX = 2  # product.md §2: after two answers that can't be understood, offer the human
 SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as another wish
@@ -25,9 +27,11 @@ _SWITCH = rf"{_INSTEAD}|\b(tambem|tbm|tb|alem disso|outra coisa|outro assunto)\b
 _KEPT = ("last", "unsupported_said", "unanswered", "refused", "fact")  # of the open question, when another one is asked
 _MENU = r"^(menu|opcoes|ver opcoes|inicio|voltar|comecar de novo|recomecar|ver o menu|mostrar? (o )?menu)[.! ]*$"
 _CANCEL = (
-    r"^(cancela\w*( tudo| isso| por favor| ai)?|desisto|desisti|nao quero mais|esquece( tudo| isso)?|parar?|sair)[.! ]*$"
+    r"^(cancela\w*( tudo| isso| por favor| ai)?|desisto|desisti|esquece( tudo| isso)?|parar?|sair|(para|pare|chega)( com isso| disso| de perguntas?| de perguntar)"
+    r"|nao quero mais( nada| isso| continuar| conversar| saber( disso)?| (responder|falar)( (nada|isso|mais|com (voce|vc)|(essas |suas )?perguntas))?)?)[.! ]*$"
     r"|(^|[,.!;] ?)(e?h? ?melhor )?(deixa|deixe) (pra la|para la|quieto)[.! ]*$"
 )
+_PICKS_ROW = r"(?:opcao |numero |a |o )*([1-9])[.)! ]*"  # what some type instead of tapping
 _GO_ON = r"\b(continu\w+|tent\w+ de novo|vamos tentar|segu(e|ir) (ai|aqui|com voce|com vc))\b"
 FACT_MAX = 40  # characters by which an answer is recognised
 INTRODUCED_FOR = timedelta(hours=12)  # who heard from Otto in this time knows who he is
@@ -52,16 +56,23 @@ class Dialogue:
         self.noted: dict[str, dict[str, str]] = {}  # of them those that are said back, by intent and label
         self.picked: str | None = None  # the intent tapped in this turn
         self.dropped = False  # the active one was, in this turn
+        self.leaves = False  # for now
         self.upset = ""  # why a human is offered to a customer who is
         self.gave = False  # an answer of this turn was more than a refusal
         self.introduces = is_new and not self._has_met()
 
+    def recall(self, intent: Intent) -> None:
+        """An intent that was served a short while ago is what this session is about as well."""
+        self._add(intent.value, confidence=1.0)
+
     def run(self) -> TurnPlan:
+        if row := self._typed_row():
+            self.heard = replace(self.heard, text="", taps=((row.id, row.title),))
         heard, asked = self.heard, self.session.asked
         if heard.reading.prompt_version:
             self.session.prompt_version = heard.reading.prompt_version
         if heard.wants_human or (asked.get("offered") and self._accepts(heard.text)):
-            self._add_detected()
+            self._add_detected(handing_over=True)
             self._absorb(answering=False)
             self._record_reading()
             return self._hand_over()
@@ -71,7 +82,18 @@ class Dialogue:
             self._apply_tap(tap_id, title)
         if heard.text:
             self._apply_text(heard.text)
+        if self.leaves:
+            self._record_reading()
+            self.turn.intent = asked.get("intent")
+            return self.turn.plan(self.session, Reply(replies.GOODBYE), Outcome.AWAITING_USER)
         return self._serve()
+
+    def _typed_row(self) -> Row | None:
+        """The row of the open menu whose number was typed."""
+        asked, typed = self.session.asked, re.fullmatch(_PICKS_ROW, answers.plain(self.heard.text).strip())
+        if typed is None or self.heard.taps or not asked.get("menu") or asked.get("offered"):
+            return None
+        return dict(enumerate(replies.MENU_ROWS, start=1)).get(int(typed[1]))
 
     def _has_met(self) -> bool:
         """Whether the customer heard from us a short while ago, in another session."""
@@ -157,6 +179,11 @@ class Dialogue:
             self._cancel()
         elif self._is_insult(text):
             self.upset = replies.INSULTED
+        elif flow and rules.declines_human(text):
+            self.turn.lead.append(replies.GO_ON)
+            self.try_again = True
+        elif flow and not asked.get("next") and rules.is_goodbye(text):
+            self.leaves = not self.heard.taps
         elif flow and rules.is_grievance(text):
             self.upset = replies.GRIEVANCE
         elif rules.is_insult(text) and not flow:
@@ -205,11 +232,14 @@ class Dialogue:
                 self._confirm(flow, corrected)
             return
         free = field is not None and field.free
-        aside = self._aside(free)
+        aside = self._aside(free) or self._unanswerable(field)
+        answering = not aside or (field is not None and field.name == "budget")  # "dá pra fazer por 2 mil?" names one
         switches = self._switches(free)
         if not switches and not rules.tampers(text):
-            taken = flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=not aside)
-            self._keep(flow, {name: value for name, value in taken.items() if not (aside and _is_of_time(flow, name))})
+            taken = flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering)
+            self._keep(
+                flow, {name: value for name, value in taken.items() if not (aside and self._is_asked(flow, name))}
+            )
         if not aside and not switches and not self.understood and "?" in text and rules.is_question(text):
             aside = self._no_answer_yet()
         if aside:
@@ -217,6 +247,16 @@ class Dialogue:
             self.understood = True
         if switches or not self.understood:
             self._add_detected(during_flow=True)
+
+    def _unanswerable(self, field: Field | None) -> str:
+        """What is said to a question of the customer's own where any words would be taken for the answer."""
+        if field is None or not (field.free or field.name in ("city", "budget")) or not rules.asks(self.heard.text):
+            return ""
+        return self._no_answer_yet()
+
+    def _is_asked(self, flow: Flow, name: str) -> bool:
+        """Whether the customer asks about it ("fica pronto em 10 dias?", "vocês têm CNPJ?"), and tells nothing."""
+        return _is_of_time(flow, name) or rules.is_about_us(self.heard.text)
 
     def _aside(self, free: bool) -> str:
         """What is said to a customer who asks something instead of answering; empty where it is an answer."""
@@ -263,7 +303,7 @@ class Dialogue:
                 return True
         return False
 
-    def _add_detected(self, *, during_flow: bool = False) -> None:
+    def _add_detected(self, *, during_flow: bool = False, handing_over: bool = False) -> None:
         """Queue the wishes that were recognised, and answer what is none."""
         reading = self.heard.reading
         detected = [d for d in reading.intents if d.intent != Intent.ENTRY_UNKNOWN]
@@ -283,7 +323,7 @@ class Dialogue:
         asides = {d.intent: d for d in detected if not _is_wish(d.intent)}
         if wishes:
             asides.pop(Intent.UNSUPPORTED, None)
-        if asides and (wishes or not self.heard.wants_human):
+        if asides and (wishes or not handing_over):
             self._answer_or_add(asides.get(Intent.INSTITUTIONAL) or asides[Intent.UNSUPPORTED])
 
     def _change_to(self, intent: Intent) -> None:

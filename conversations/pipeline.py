@@ -134,6 +134,7 @@ def _keeping_silent(plan: TurnPlan) -> TurnPlan:
 
 def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: str) -> TurnPlan:
     turn.lead = [replies.LATE] if heard.late else []
+    routed = _is_routed(turn.conversation, heard)
     if session is not None and sessions.is_active(session):
         if not sessions.has_expired(session, heard.first_at):
             sessions.touch(session, heard.answerable_from)
@@ -141,12 +142,15 @@ def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: s
         turn.expire(session)
         if turn.handoff:
             return turn.plan(session, Reply(replies.handed_over_after_pause(turn.now)), Outcome.HANDOFF_HUMAN)
-    elif _is_routed(turn.conversation, heard) and not heard.wants_human:
+    elif routed and not heard.wants_human:
         return _point_outside(turn, heard)
     # Both limits leave the customer time for an answer, if it was we who let them wait.
     opened = turn.open_session(new_session_id, at=max(heard.first_at, heard.answerable_from - sessions.IDLE_LIMIT))
     sessions.touch(opened, heard.answerable_from)
-    return Dialogue(turn, opened, heard, is_new=True).run()
+    dialogue = Dialogue(turn, opened, heard, is_new=True)
+    if routed:
+        dialogue.recall(Intent.PYLOTO_ENTREGA_REQUEST)  # who asks for a person now asks about that
+    return dialogue.run()
 
 
 def _unspoken(plan: TurnPlan) -> TurnPlan:

@@ -54,7 +54,7 @@ def qualify(intent: str, collected: Mapping[str, str], *, urgent: bool, decision
     flow = find_flow(intent)
     if flow is None or intent not in COMMERCIAL:
         return Qualified(Level.LOW, ("Assunto informativo",))
-    missing = flow.missing_critical(collected)
+    missing = _untold(flow, collected)
     reasons = [f"Interesse comercial: {flow.intent.label}"]
     if flow.critical:
         reasons.append(
@@ -71,10 +71,11 @@ def qualify(intent: str, collected: Mapping[str, str], *, urgent: bool, decision
 
 
 def primary_entry(queue: IntentQueue) -> dict[str, Any] | None:
-    """The intent that the handoff is about: the active one, else the most valuable that led to it, else any."""
-    if queue.active:
-        return queue.active
+    """The intent that the handoff is about: the most valuable of those that are finished and wait for a person, else the
+    active one, else any."""
     handed = [entry for entry in queue.entries if entry.get("outcome") == Outcome.HANDOFF_HUMAN]
+    if not handed and queue.active:
+        return queue.active
     return min(handed or queue.entries, key=lambda e: value_rank(e["intent"]), default=None)
 
 
@@ -135,11 +136,18 @@ def asked_fields(flow: Flow) -> tuple[Field, ...]:
     return tuple(field for field in flow.fields if not field.completes)
 
 
+def _needed(flow: Flow) -> tuple[Field, ...]:
+    """What a person needs to know; of a flow without critical questions all that is asked."""
+    return flow.critical or asked_fields(flow)
+
+
+def _untold(flow: Flow, collected: Mapping[str, str]) -> tuple[Field, ...]:
+    return tuple(field for field in _needed(flow) if collected.get(field.name, UNKNOWN) == UNKNOWN)
+
+
 def answered_share(flow: Flow | None, collected: Mapping[str, str]) -> float:
-    """How much of what a person needs was told; a flow without critical questions needs all of them."""
-    needed = (flow.critical or asked_fields(flow)) if flow else ()
-    told = [field for field in needed if collected.get(field.name, UNKNOWN) != UNKNOWN]
-    return len(told) / len(needed) if needed else 0.0
+    """How much of what a person needs was told."""
+    return 1 - len(_untold(flow, collected)) / len(_needed(flow)) if flow else 0.0
 
 
 def _target(now: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Single steps of a session, by the rules that a turn applies as well: for edges and tests. Pure.
 
-Each gives back what one commit must write; a plan without events changes nothing.
+Each gives back what one commit must write; a plan without sessions changes nothing.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from audit import EventType
 from profiles.models import UserProfile
 
 from . import flows, replies, sessions
-from .intents import IntentQueue, Outcome
+from .intents import STRENGTH, IntentQueue, Outcome
 from .models import Conversation, Mode, Session
-from .plans import Turn, TurnPlan
+from .plans import Turn, TurnPlan, expires_to_person
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
 
@@ -97,7 +97,10 @@ def plan_close(
     now: datetime,
     turn_id: str,
 ) -> TurnPlan:
-    """The end of the active session; a session that ended already stays as it is."""
+    """The end of the active session, with the strongest outcome that it reached (product.md §3): a lead is never lost.
+
+    A session that ended already stays as it is.
+    """
     if outcome == Outcome.AWAITING_USER:
         raise ValueError("a session does not end with AWAITING_USER")
     turn = Turn(conversation, profile, now, turn_id)
@@ -107,6 +110,12 @@ def plan_close(
     if outcome == Outcome.FAILED_INTERNAL:
         turn.hand_over(current, outcome=outcome, routing=ROUTING_FAILURE)
         return turn.plan(current, Reply(replies.failed(now)), outcome)
+    if outcome in STRENGTH and outcome != Outcome.HANDOFF_HUMAN and expires_to_person(current):
+        turn.hand_over(current)
+        return turn.plan(current, Reply(replies.handed_over_after_pause(now)), Outcome.HANDOFF_HUMAN)
+    if outcome in STRENGTH:
+        reached = IntentQueue(current.intents, current.noted).strongest_outcome() or outcome
+        outcome = min(outcome, reached, key=STRENGTH.index)
     if outcome == Outcome.HANDOFF_HUMAN:
         turn.hand_over(current)
         name, requirements = str(turn.facts.get("name") or ""), bool(turn.handoff and turn.handoff.requirements)

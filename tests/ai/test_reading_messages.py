@@ -153,3 +153,253 @@ def test_a_price_is_asked_beside_the_wish() -> None:
 @pytest.mark.parametrize("chunk", ["1 ", "em ", "e ", "oie ai", "voces tem ", "Aa Bb ", "?", "a", "\n"])
 def test_a_hostile_message_is_read_in_a_moment(chunk: str) -> None:
     assert 0.0 <= rules.classify(chunk * 20_000).primary.confidence <= 1.0
+
+
+# --- said so, and said otherwise --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "message",
+    [
+        "não é urgente",
+        "nem é tão urgente assim",
+        "nem tão urgente",
+        "sem urgência",
+        "não tenho urgência",
+        "não preciso disso agora",
+        "não precisa ser pra hoje",
+        "preciso de um sistema hoje uso planilha",
+        "preciso de um site ja tenho dominio",
+        "preciso de um sistema que a gente já tentou fazer",
+    ],
+)
+def test_a_denied_urgency_is_none(message: str) -> None:
+    assert not rules.classify(message).urgent
+    assert not rules.is_urgent(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "não posso esperar, é urgente",
+        "não dá pra esperar é urgente",
+        "preciso de um motoboy hoje, não tenho carro",
+        "preciso de um motoboy agora tenho uma entrega",
+        "já tenho um site mas preciso de outro urgente",
+        "hoje uso planilha, preciso de um sistema com urgência",
+        "quero um motoboy já",
+        "não chegou, preciso agora",
+    ],
+)
+def test_urgency_is_heard_beside_a_denial_of_something_else(message: str) -> None:
+    assert rules.classify(message).urgent
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "a minha empresa precisa de um sistema mas quem decide é meu chefe",
+        "não sou o dono",
+        "não sou dona da loja",
+        "sou secretária do dono",
+        "sou a secretária da clínica, minha empresa precisa de um site",
+        "sou funcionário, minha empresa quer um app",
+        "meu patrão quer um site pra nossa loja",
+        "aqui é a recepcionista da nossa clínica",
+    ],
+)
+def test_who_does_not_decide_is_no_decision_maker(message: str) -> None:
+    assert not rules.classify(message).decision_maker
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "sou dono e tenho 3 funcionários",
+        "sou o dono e tenho uma secretária",
+        "não sou boa com tecnologia, sou dona da loja",
+        "minha empresa é pequena, quem decide é eu",
+        "sou sócia, não sou da área de tecnologia",
+    ],
+)
+def test_who_decides_may_speak_of_those_who_do_not(message: str) -> None:
+    assert rules.classify(message).decision_maker
+
+
+@pytest.mark.parametrize(
+    ("message", "wishes"),
+    [
+        ("preciso de um site e quero ser entregador", {SOFTWARE, DRIVER}),
+        ("quero um sistema, e tambem preciso de um motoboy agora e quero cadastrar minha loja", {SOFTWARE, DELIVERY, MERCHANT}),
+        ("preciso de um motoboy agora e de um site pra minha empresa", {SOFTWARE, DELIVERY}),
+        ("quero um site, quero cadastrar minha loja", {SOFTWARE, MERCHANT}),
+        # One wish, however many verbs it has.
+        ("tenho uma loja e quero entregas", {MERCHANT}),
+        ("tenho uma loja, quero um motoboy", {MERCHANT}),
+        ("quero um app e preciso que o motoboy receba o pedido", {SOFTWARE}),
+        ("quero um sistema e quero controlar os entregadores", {SOFTWARE}),
+        ("quero um site e quero um painel de pedidos", {SOFTWARE}),
+        ("preciso de um site e de uma pessoa que cuide dele", {SOFTWARE}),
+        ("tenho moto e quero ser entregador", {DRIVER}),
+    ],
+)  # fmt: skip
+def test_wishes_that_a_word_joins(message: str, wishes: set[Intent]) -> None:
+    assert {found.intent for found in rules.classify(message).intents} == wishes
+
+
+@pytest.mark.parametrize(
+    ("message", "intent"),
+    [
+        ("vocês estão precisando de motoboy?", DRIVER),
+        ("vi que vcs precisam de entregador", DRIVER),
+        ("oi boa tarde eu vi que vocês estão precisando de entregador eu tenho uma moto e moro em Castro", DRIVER),
+        ("quero fazer umas corridas com vcs", DRIVER),
+        ("tenho moto, tem vaga?", DRIVER),
+        ("quero fazer parte da equipe de entregas", DRIVER),
+        ("na verdade eu queria era fazer entrega com minha moto", DRIVER),
+        # Who needs a courier.
+        ("to precisando de um motoboy", DELIVERY),
+        ("preciso de um motoboy pra fazer entregas", DELIVERY),
+        ("quero um motoboy para fazer entregas hoje", DELIVERY),
+        ("quero fazer uma entrega", DELIVERY),
+        ("vocês têm motoboy?", DELIVERY),
+        ("minha loja está precisando de motoboy", MERCHANT),
+        ("preciso que alguém busque um documento na rua das flores", DELIVERY),
+        ("preciso que vcs busquem uma encomenda na rua tal", DELIVERY),
+        ("quero que alguém me explique o que vocês fazem", ABOUT_US),
+        # Matters of law and of money.
+        ("preciso revisar o contrato", ABOUT_US),
+        ("fui cobrado errado", ABOUT_US),
+        ("me passa o valor agora", ABOUT_US),
+        ("o que vocês cobram?", ABOUT_US),
+        ("quero um sistema de contratos", SOFTWARE),
+        # Robots: to be had, and to be rid of.
+        ("cansei de robo", VAGUE),
+        ("meus clientes cansaram de esperar, quero um robô no whatsapp", SAAS),
+    ],
+)
+def test_near_and_yet_another_thing(message: str, intent: Intent) -> None:
+    assert rules.classify(message).primary.intent == intent
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "quero falar com o gerente",
+        "posso falar com o dono?",
+        "quero falar com o comercial",
+        "tem alguém aí de verdade?",
+        "chama alguém então",
+        "alguém pode me ajudar?",
+        "alguém me ajuda",
+        "cansei de robô",
+        "human",
+        "I want to talk to a human please",
+        "quiero hablar con una persona",
+    ],
+)
+def test_a_person_is_asked_for_in_other_words(message: str) -> None:
+    assert rules.classify(message).wants_human
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "vou falar com o dono e te aviso",
+        "preciso falar com o dono antes",
+        "tenho que falar com o gerente",
+        "dono",
+        "gerente",
+        "comercial",
+        "tem alguém na empresa que cuida do estoque",
+        "quando o cliente pede o sistema chama alguém",
+        "falar com atendente pelo chat, cadastro",
+        "preciso de alguém que me ajude com o site da minha loja",
+        "o agente de viagens atende pelo whats",
+        "tem alguém aí?",
+        "sou o dono da padaria",
+    ],
+)
+def test_speaking_of_other_people_is_not_asking_for_one(message: str) -> None:
+    assert not rules.classify(message).wants_human
+
+
+def test_a_person_is_declined_in_favour_of_the_machine() -> None:
+    assert rules.declines_human("não quero falar com humano, prefiro vc")
+    assert rules.declines_human("prefiro falar com você")
+    assert not rules.declines_human("não quero falar com robô, prefiro um humano")
+    assert not rules.declines_human("prefiro não dizer")
+    assert not rules.declines_human("não quero perder clientes")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "tchau",
+        "até logo",
+        "falou",
+        "depois eu volto",
+        "ok obrigado, volto mais tarde",
+        "hj to ocupado te respondo depois",
+    ],
+)
+def test_a_goodbye_is_heard(message: str) -> None:
+    assert rules.is_goodbye(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "até amanhã",
+        "depois",
+        "amanhã",
+        "agora não",
+        "o cliente fala tchau e some",
+        "meu atendente falou que depois volta",
+        "responder depois que a loja fecha",
+        "ok",
+        "obrigado",
+        "",
+    ],
+)
+def test_what_may_be_an_answer_is_no_goodbye(message: str) -> None:
+    assert not rules.is_goodbye(message)
+
+
+@pytest.mark.parametrize("message", ["que merda de robô", "vai se fuder", "bosta de atendimento", "vai se foder"])
+def test_an_insult_is_heard(message: str) -> None:
+    assert rules.is_insult(message)
+
+
+@pytest.mark.parametrize("message", ["coleta de lixo de empresas", "deu merda no meu sistema", "meu robô aspirador"])
+def test_strong_words_about_something_else_are_no_insult(message: str) -> None:
+    assert not rules.is_insult(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "vocês integram com google agenda?",
+        "vocês já fizeram algo assim?",
+        "tem que ser de dia?",
+        "é seguro?",
+        "vcs tem cnpj?",
+        "dá pra fazer por 2 mil?",
+    ],
+)
+def test_a_question_of_the_customers_own(message: str) -> None:
+    assert rules.asks(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "em Castro?",
+        "Ponta Grossa?",
+        "um app pra agendar?",
+        "agenda e estoque?",
+        "10 pessoas, pode?",
+        "whats e insta",
+        "é Castro?",
+    ],
+)
+def test_a_trial_answer_is_no_question(message: str) -> None:
+    assert not rules.asks(message)

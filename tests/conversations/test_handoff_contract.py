@@ -77,6 +77,45 @@ def test_who_said_nothing_yet_is_told_so() -> None:
     assert (talk.handoff.lead_score, talk.handoff.routing) == (0, "general")
 
 
+@pytest.mark.parametrize("ending", ["quero falar com uma pessoa", None])
+def test_a_finished_lead_leads_the_handoff_whatever_is_begun_after_it(ending: str | None) -> None:
+    talk = Talk()
+    talk.say(f"{LEAD}, é urgente, e também quero um chatbot")
+    talk.say("3 mil")
+    talk.say("sim")
+    talk.say("padaria")
+    if ending:
+        talk.say(ending)
+    else:
+        talk.time_out(after=HOUR)
+    handoff = talk.handoff
+    assert (handoff.intent_primary, handoff.routing) == ("CUSTOM_SOFTWARE", "software")
+    assert handoff.qualification_level == "high"
+    assert handoff.deadline
+    assert "Também quer (ainda sem detalhes): o Pyloto no atendimento da empresa." in handoff.summary
+
+
+@pytest.mark.parametrize(
+    ("told", "level"),
+    [((), "low"), (("Carlos Silva", "Castro"), "low"), (("Carlos Silva", "Castro", "moto"), "medium")],
+)
+def test_a_driver_is_qualified_by_what_was_told(told: tuple[str, ...], level: str) -> None:
+    talk = Talk()
+    for text in ("quero ser entregador", *told, "quero falar com uma pessoa"):
+        talk.say(text)
+    assert talk.handoff.qualification_level == level
+
+
+def test_who_wants_a_person_after_a_route_is_known_to_have_asked_for_a_delivery(settings: Any) -> None:
+    settings.DELIVERY_DESK_WHATSAPP = "(42) 99999-0000"
+    talk = Talk()
+    talk.say("preciso de um motoboy")
+    talk.say("quero falar com uma pessoa sobre um sistema")
+    assert talk.handoff.intent_primary == "CUSTOM_SOFTWARE"
+    assert set(talk.handoff.intents_detected) == {"CUSTOM_SOFTWARE", "PYLOTO_ENTREGA_REQUEST"}
+    assert "uma entrega" in talk.handoff.summary
+
+
 @pytest.mark.parametrize(
     ("now", "minutes", "until"),
     [  # UTC; São Paulo is three hours behind, and people answer from Monday to Friday, 9:00 to 17:00

@@ -124,6 +124,21 @@ def test_a_turn_that_was_faster_is_respected(customer: Customer) -> None:
     assert len(customer.events(EventType.SESSION_CLOSED)) == 1
 
 
+@pytest.mark.parametrize("outcome", [Outcome.UNSUPPORTED, Outcome.ROUTE_EXTERNAL, Outcome.SCHEDULED_FOLLOWUP])
+def test_no_lead_is_lost_by_an_end_that_is_weaker(customer: Customer, outcome: Outcome) -> None:
+    customer.writes(LEAD).is_served()
+    assert close(customer, outcome).outcome == "HANDOFF_HUMAN"
+    [handoff] = customer.handoffs
+    assert handoff.intent_primary == "CUSTOM_SOFTWARE"
+    assert customer.header.mode == "WAITING_HUMAN"
+
+
+def test_the_end_that_is_stronger_stands(customer: Customer) -> None:
+    customer.writes("quero um sistema").is_served()
+    assert close(customer, Outcome.SCHEDULED_FOLLOWUP).outcome == "SCHEDULED_FOLLOWUP"
+    assert not customer.handoffs
+
+
 def test_races_lost_for_ever_are_told(customer: Customer) -> None:
     customer.writes("oi").is_served()
     customer.store.commit_faults = [FAULTS["refused"]] * TRIES
