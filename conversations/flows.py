@@ -31,6 +31,7 @@ class Field:
     as a pattern over plain text. `settle`: what was read, made final on the day it was said, or None where it can't be.
     `told`: what in front of an answer that is found in a sentence says that it is one, where a sentence may hold another
     of its kind. `again`: the question after an answer that was not understood; `doubt`: what is said of one that was not settled.
+    `lament`: what sounds like a refusal and answers this question: "não consigo responder" is a difficulty.
     `completes`: the field whose answer may lack this one; it is asked while it does, and never of itself.
     """
 
@@ -48,6 +49,7 @@ class Field:
     told: str = ""
     again: str = ""
     doubt: str = ""
+    lament: str = ""
     completes: str = ""
     lacks: Callable[[str], bool] = bool  # whether that answer lacks it
     complete: Callable[[str, str], str] = "{}/{}".format  # that answer and this one, as one
@@ -133,6 +135,7 @@ def _absorb_one(
         and open_question
         and not asked.free
         and len(text.split()) <= 2
+        and not asked.completes
         and (value := read_answer(asked, text, today))
         and not _is_partial(flow, asked, value)
     ):
@@ -157,6 +160,8 @@ def _absorb_one(
     if asked.free and rest != text and len(re.findall(r"\w+", rest)) <= 1:
         return taken  # all of it was something else: "até março", "R$ 500"
     value = read_answer(asked, text if asked.free else rest, today)
+    if asked.completes and not taken and (place := answers.other_town(text, collected.get(asked.completes, ""))):
+        return {asked.completes: place}  # another town instead of the state of the first
     taken |= _named(asked, value, collected) if value else {}
     return taken or _changed_anew(flow, text, collected, today)
 
@@ -207,7 +212,9 @@ def _absorb_list(flow: Flow, line: str, collected: Mapping[str, str], asked: Fie
     for part in others[:LIST_MAX]:
         field = flow.next_field({**collected, **taken})
         value = read_answer(field, part, today) if field and not field.free else None
-        if field and value and value != UNKNOWN and len(part.split()) <= AHEAD_WORDS_MAX:
+        if not field or not value or value == UNKNOWN or "?" in part or _is_partial(flow, field, value):
+            continue  # "10 pessoas, pode?": no town is called so
+        if len(part.split()) <= AHEAD_WORDS_MAX:
             taken |= _named(field, value, {**collected, **taken})
     return taken
 
@@ -222,6 +229,8 @@ def told_back(flow: Flow, taken: Mapping[str, str], text: str, asked: str | None
         value = taken.get(field.name, UNKNOWN)
         whole = not _is_partial(flow, field, value)
         plainly = field.name == asked and whole and answers.plain(value) in said
+        if field.name in ("name", "company"):  # cut out of a sentence: where it ends is a guess
+            plainly = plainly and len(said.split()) <= len(value.split()) + 4
         if not field.free and value != UNKNOWN and not plainly:
             shown[field.label] = value
     return shown
@@ -239,11 +248,17 @@ def read_answer(field: Field, text: str, today: date) -> str | None:
     if title := answers.chosen(text, field.choices):
         return _settled(field, field.read(title) or title, today)
     refused = answers.is_refusal(text)
+    if _laments(field, text):
+        return answers.cleaned(text)[: answers.TEXT_MAX]
     if not field.free and (value := field.read(text)):
         return _settled(field, value, today)
-    if refused and not (field.free and len(text.split()) > 6):
+    if refused and not (field.free and not answers.is_only_refusal(text)):
         return UNKNOWN
     return field.read(text) if field.free else None
+
+
+def _laments(field: Field, text: str) -> bool:
+    return bool(field.lament and re.search(rf"\b(?:{field.lament})\b", answers.plain(text)))
 
 
 def _settled(field: Field, value: str, today: date) -> str | None:
@@ -258,11 +273,13 @@ def doubt(field: Field, text: str, today: date) -> str:
 
 # --- corrections ------------------------------------------------------------------------------------------------------
 _CORRECTS = re.compile(
-    r"\b(?:na verdade|na real|corrig\w+|correcao|quer dizer|quis dizer|errei|erro meu|digo|digitei errado|escrevi errado|falei errado"
-    r"|me enganei|me confundi|enganei|ops|opa|ou melhor|pensando melhor|retificando|desculp\w+|perdao|foi mal)\b[\s,.:;!]*|^\s*\*\s*|\*\s*$"
+    r"\b(?:na verdade|na vdd|na real|alias|corrig\w+|correcao|quer dizer|quis dizer|errei|erro meu|digo|digitei errado|escrevi errado|falei errado"
+    r"|me enganei|me confundi|enganei|ops|ou melhor|pensando melhor|retificando|desculp\w+|perdao|foi mal)\b[\s,.:;!]*|^\s*\*\s*|\*\s*$"
 )
 _CHANGES = r"(?:mud\w+|troc\w+|alter\w+|corrig\w+|corrij\w+|atualiz\w+|coloc\w+|bot[ae]\w*|ajust\w+|poe|pode (?:mudar|trocar|colocar|por)|arrum\w+)"
 _DENIES = re.compile(r"\s*nao\s*(?:[,.!;]\s*|(?=(?:e|eh|sao|somos|era|eram)\b))(?:(?:e|eh|sao|somos|sou|era|eram)\s+)?")
+_POLITE = re.compile(r"ops|desculp|perdao|foi mal")  # beside an answer as often as before a correction
+_THE_OLD_NOT = re.compile(r"\s{0,5}(?P<old>[^\s,.;!?][^,.;!?]{0,40}?)\s{1,3}nao\s{0,3}[,.;!]\s{0,3}(?=\S)")
 _NOT_THE_OLD = re.compile(
     r"(?<![\s,.;])[\s,.;]+(?:e\s+)?nao\s+(?:(?:e|sao|em|de|os|as|o|a)\s+){0,2}[\w./]{1,20}(?:\s[\w./]{1,20})?[\s.!]*$"
 )
@@ -295,13 +312,19 @@ def correction(
             or _read_last(last_field, text[cut.start() :], today) != collected.get(last or "")
         ):
             return {}
+    elif (old := _THE_OLD_NOT.match(folded)) and last_field and not last_field.free:  # "março não, abril"
+        if not _means(_read_last(last_field, text[: old.end("old")], today), collected.get(last or "", "")):
+            return {}
+        said = text[old.end() :]
     else:
         return {}
     if not said.strip():
         return {}
+    if marker and (answer := _answered_now(flow, text, marker, asked, collected, today)):
+        return answer
     changed = _changed(absorb(flow, said, {}, None, today=today), collected) if marker else {}
     if not changed and len(said.split()) <= LONG_WORDS_MIN:
-        changed = _changed_last(flow, said, collected, last_field, today, any_other=bool(marker))
+        changed = _changed_last(flow, said, collected, last_field, flow.field(asked), today, any_other=bool(marker))
     if not changed:
         return {}
     told = absorb(flow, said, {**collected, **changed}, None, today=today)
@@ -311,10 +334,35 @@ def correction(
     return {**told, **changed}
 
 
-def _changed_last(
-    flow: Flow, said: str, collected: Mapping[str, str], last: Field | None, today: date, *, any_other: bool
+def _answered_now(
+    flow: Flow, text: str, marker: re.Match[str], asked: str | None, collected: Mapping[str, str], today: date
 ) -> dict[str, str]:
-    """The answer given last, changed; or where it can't be that one, an earlier one, the latest first."""
+    """The answer to the open question, where the correction is within it ("5 mil, quer dizer, 8 mil") or mere courtesy."""
+    field = flow.field(asked)
+    if field is None or field.free or field.name in collected:
+        return {}
+    before = text[: marker.start()]
+    answered = bool(before.strip()) and read_answer(field, before, today) not in (None, UNKNOWN)
+    if not answered and not _POLITE.match(marker[0].strip()):
+        return {}
+    value = _read_last(field, text[marker.end() :], today)
+    return _named(field, value, collected) if value and not _is_partial(flow, field, value) else {}
+
+
+def _changed_last(
+    flow: Flow,
+    said: str,
+    collected: Mapping[str, str],
+    last: Field | None,
+    asked: Field | None,
+    today: date,
+    *,
+    any_other: bool,
+) -> dict[str, str]:
+    """The answer given last, changed; or where it can't be that one, an earlier one, the latest first.
+
+    What answers the open question changes no earlier answer: "na verdade 8 mil" after the question for the budget.
+    """
     earlier = (
         [f for name in reversed(list(collected)) if (f := flow.field(name)) and f.find and f != last]
         if any_other
@@ -323,6 +371,14 @@ def _changed_last(
     for field in (last, *earlier):
         if field is None or field.free or field.name not in collected:
             continue
+        if (
+            field != last
+            and asked
+            and not asked.free
+            and asked.name not in collected
+            and _read_last(asked, said, today)
+        ):
+            return {}
         value = _read_last(field, said, today, other_than=collected[field.name])
         whole = value and not _is_partial(flow, field, value)
         if value and (whole or field == last):
@@ -330,6 +386,13 @@ def _changed_last(
         if _read_last(field, said, today):
             return {}  # the same once more
     return {}
+
+
+def _means(value: str | None, kept: str) -> bool:
+    """Whether both are the same answer, or the same day in other words: "março" and "até março (03/2027)"."""
+    return value is not None and (
+        value == kept or (value.endswith(")") and value.rpartition("(")[2] == kept.rpartition("(")[2])
+    )
 
 
 def _changed(taken: Mapping[str, str], collected: Mapping[str, str]) -> dict[str, str]:
@@ -360,7 +423,7 @@ def _renamed(
         before, after = folded[max(0, match.start() - 60) : match.start()], folded[match.end() :]
         asks = re.search(rf"\b{_CHANGES}\b[^.!?]{{0,40}}$", before) or _CORRECTS.search(before)
         link = re.match(
-            r"\s*(?:[:=]|,)?\s*(?:(?:na verdade|agora|certo|certa|correto|correta|mesmo|nao e \w+,?)\s+){0,2}"
+            r"(?:\s{1,3}(?:que )?(?:ta|esta|estava|ficou|foi|veio|saiu)\s{1,3}errad[oa]\b)?\s*(?:[:=]|,)?\s*(?:(?:na verdade|agora|certo|certa|correto|correta|mesmo|nao e \w+,?)\s+){0,2}"
             r"(?:(?:e|eh|sao|seria|fica|para|pra|pro|por|virou|mudou|vai ser|passou a ser|de)\b\s*){0,3}(?:pra|para)?\s*",
             after,
         )
@@ -401,6 +464,8 @@ def to_profile(flow: Flow, collected: Mapping[str, str]) -> dict[str, Any]:
         value = collected.get(field.name)
         if not field.profile or value in (None, UNKNOWN):
             continue
+        if field.profile == "city" and "/" not in str(value):
+            continue  # no town that is known: good for this talk, and not for all that follow
         learnt[field.profile] = value != PERSON if field.profile == "is_business" else value
     if flow.intent == Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP:
         learnt["is_business"] = True
@@ -416,7 +481,7 @@ def profile_facts(profile: UserProfile | None, learnt: Mapping[str, Any]) -> dic
 COMPANY, SELF_EMPLOYED, PERSON = "Empresa", "Autônomo(a)", "Pessoa física"
 _BUSINESS = (
     r"\b((minha|nossa|uma|tenho|da|na|pra|para) (a )?(empresa|loja|clinica|industria|padaria|oficina|academia|pizzaria|escola|farmacia"
-    r"|imobiliaria)|(meu|nosso|um|tenho) (negocio|restaurante|comercio|escritorio|mercado|salao)|cnpj|pessoa juridica|pj"
+    r"|imobiliaria)|(meu|nosso|um|tenho) (negocio|restaurante|comercio|escritorio|mercado|salao)|(?<!vcs tem )(?<!vc tem )(?<!voces tem )(?<! o )cnpj\b(?!\s?\?)|pessoa juridica|pj"
     r"|startup)\b"
 )
 _find_client_type = answers.one_of(
@@ -438,7 +503,9 @@ def _read_client_type(text: str) -> str | None:
         folded,
     ):
         return COMPANY
-    return PERSON if re.search(r"\b(pessoal|mim|fisica|cpf|pf|eu|proprio)\b", folded) else None
+    if re.fullmatch(r"(?:(?:e|eh|so|pra|para|sou) )*eu(?: mesm[oa])?", answers.squeezed(text)):
+        return PERSON
+    return PERSON if re.search(r"\b((?<!o )(?<!meu )(?<!nosso )pessoal|mim|fisica|cpf|pf|proprio)\b", folded) else None
 
 
 def _find_problem(text: str) -> answers.Found | None:
@@ -446,7 +513,7 @@ def _find_problem(text: str) -> answers.Found | None:
     folded = answers.plain(text)
     match = re.search(
         r"\b(sistem\w+|app\w*|aplicativo\w*|site|software|plataforma|programa\w*|loja virtual|painel)\b( \w+)?\s+"
-        r"(?:(?:para|pra|pro|que)\s+(?:\w+\s+){0,3}?(?:\w{2,}[aei]r|por|faca|controle|organize|cuide|gerencie|ajude|mostre|avise)\b"
+        r"(?:(?:para|pra|pro|que)\s+(?:\w+\s+){0,3}?(?:\w{2,}[aei]r|\w{2,}[aei]sse|por|faca|controle|organize|cuide|gerencie|ajude|mostre|avise)\b"
         r"|de\s+(?:controle|gestao|vendas?|estoque|agend\w+|delivery|pedidos?|cadastro\w*|cobranca\w*|financas|treinos?|entregas?|reservas?)\b)"
         r"|\b(meu|nosso|o) problema e\b",
         folded,
@@ -568,7 +635,9 @@ def _read_channels(text: str) -> str | None:
         return channels
     if re.search(_EVERY_CHANNEL, answers.plain(text)):
         return "Vários canais"
-    return None if re.match(r"nenhum|na[od]", answers.squeezed(text)) else answers.read_text(text)
+    if re.match(r"nenhum|na[od]", answers.squeezed(text)) or _find_business(text) or answers.is_amount(text):
+        return None
+    return answers.read_text(text)
 
 
 def _find_channels(text: str) -> answers.Found | None:
@@ -599,7 +668,9 @@ def _read_availability(text: str) -> str | None:
             return title
     if re.search(_TIMES, folded):
         return answers.cleaned(text)[: answers.TEXT_MAX]
-    return answers.read_text(text) if len(folded.split()) >= TOLD_WORDS_MIN else None
+    if len(folded.split()) < TOLD_WORDS_MIN or _mentioned(text, _VEHICLES) or answers.find_city(text):
+        return None  # "tenho moto e carro" tells something else
+    return answers.read_text(text)
 
 
 _BUSINESSES = (
@@ -663,9 +734,10 @@ _FLOWS = (
                   called=r"(?:(?:numero|quantidade|volume|total|qtd) de )?(?:conversas|mensagens|atendimentos)|volume",
                   again="Quantas, mais ou menos? Por exemplo: 30 por dia, 500 por mês."),
             Field("pain", "Principal dificuldade", "O que mais atrapalha o atendimento de vocês hoje?", answers.read_text,
-                  critical=True, free=True, called=r"dificuldade|problema"),
+                  critical=True, free=True, called=r"dificuldade|problema", lament=r"nao (?:consig\w+|damos|da|dou) (?:conta|respond\w+|atend\w+)(?! (?:iss?o|ess[ae]|est[ae]|agora|a pergunta|voce|vc))",
+                  again="O que mais atrapalha hoje? Por exemplo: demora para responder, mensagens perdidas, falta de gente."),
             Field("goal", "Objetivo", "E o que você gostaria de alcançar com o Pyloto?", answers.read_text, critical=True, free=True,
-                  called=r"objetivo|meta"),
+                  called=r"objetivo|meta", again="O que você espera do Pyloto? Por exemplo: responder mais rápido, atender à noite, vender mais."),
             Field("budget", "Orçamento mensal", "Por último: já tem um orçamento mensal em mente? Se preferir não dizer, tudo bem.",
                   answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH, told=_TO_SPEND,
                   again="Qual seria o valor por mês, mais ou menos? Por exemplo: até 300 reais. Se preferir não dizer, tudo bem."),

@@ -97,6 +97,7 @@ _PAST = re.compile(
     r"|\b(?:semana|mes|ano|semestre)\spassad[oa]\b|\bdesde\s[\w\s]{0,12}\d{4}\b|\bpor\s(?:dia|semana|mes|ano)\b"
     r"|\b24\s?h(?:oras)?\b|\br\$\s?[\d.,]{1,15}|\bsegunda a (?:sexta|sabado|domingo)\b|\d{1,2}\s{0,2}x\b"
 )
+_BUT = re.compile(r"\bmas\b")
 _SHOWN = re.compile(r"(.{1,150}?) \((?:(?:\d\d/)?\d\d/)?\d{4}\)")
 
 
@@ -131,10 +132,21 @@ def read_deadline(text: str) -> str | None:
 
 def _find(text: str, *, asked: bool) -> Found | None:
     folded = blank(_PAST, blank(CONTACTS, plain(text)))
+    hurry = _URGENT.search(folded)
     if match := _NO_HURRY.search(folded):
+        if hurry and not (match.start() <= hurry.start() < match.end()):  # both: a person reads what was meant
+            start, end = min(match.start(), hurry.start()), max(match.end(), hurry.end())
+            return Found(_words(text, start, end), start, end)
+        but = _BUT.search(folded, match.end())
+        if but and (wished := _dated(text, blank(_NO_HURRY, " " * but.end() + folded[but.end() :]), asked=asked)):
+            return wished  # "não tenho prazo definido, mas queria pra março"
         return Found(NO_HURRY, match.start(), match.end())
-    if match := _URGENT.search(folded):
+    if match := hurry:
         return Found(_words(text, match.start(), match.end()), match.start(), match.end())
+    return _dated(text, folded, asked=asked)
+
+
+def _dated(text: str, folded: str, *, asked: bool) -> Found | None:
     candidates = [c for c in _candidates(folded) if c.strong or asked]
     best = min(candidates, key=lambda c: (not c.strong, c.kind == "year", c.start), default=None)
     if best is None or (not best.strong and len(text.split()) > WORDS_MAX):
@@ -295,6 +307,8 @@ def _mean_in_time(match: re.Match[str], lead: str, today: date) -> str:
     if unit.startswith("quinzena"):
         return _day(today + timedelta(days=15 * count), today)
     months = count * (12 if unit.startswith("ano") else 1)
+    if unit.startswith("mes") and match["half"] and not half:
+        return _day(today + timedelta(days=30 * count + 15), today)
     extra = 6 if unit.startswith("ano") and match["half"] else 0
     if half:
         return _month(*_months_on(today, 6), today) if unit == "ano" else _day(today + timedelta(days=15), today)

@@ -15,9 +15,9 @@ _NUMBER = (
 )
 _LEAD = r"(?:\b(?:ate|entre|de|uns|umas|em torno de|cerca de|por volta de|no maximo|no max|no minimo|mais de|menos de|aproximadamente|a partir de)\s+){0,3}"
 _AND = rf"(?:\s{{0,2}}(?:a|e|ate|ou|-)\s{{0,2}}(?:r?\$\s{{0,2}})?(?:{_NUMBER}))?"
-_TAIL = r"(?:\s{0,2}(?:(?:de )?reais|real|contos?|pilas?))?(?:\s{0,2}(?:por mes|ao mes|/\s?mes|mensais|mensal|no mes|por ano|no total|total|por semana))?"
+_TAIL = r"(?:\s{0,2}(?:(?:de )?reais|real|contos?|pilas?|dolares|euros?))?(?:\s{0,2}(?:por mes|ao mes|/\s?mes|mensais|mensal|no mes|por ano|no total|total|por semana))?(?:,?\s{1,2}(?:no maximo|no max|no minimo|pelo menos|ou menos|ou mais|(?:pra|para) cima)\b)?"
 _SURE = re.compile(
-    rf"{_LEAD}(?:r\$\s{{0,3}}(?:{_NUMBER}){_AND}{_TAIL}|(?<![\d.,])(?:{_NUMBER}){_AND}\s{{0,2}}(?:(?:de )?reais|contos?|pilas?)\b{_TAIL})"
+    rf"{_LEAD}(?:r\$\s{{0,3}}(?:{_NUMBER}){_AND}{_TAIL}|(?<![\d.,])(?:{_NUMBER}){_AND}\s{{0,2}}(?:(?:de )?reais|contos?|pilas?|dolares|euros?)\b{_TAIL})"
 )
 _ANY = re.compile(rf"{_LEAD}(?<![\w.,])(?:{_NUMBER}){_AND}{_TAIL}(?!\w)")
 _VAGUE = re.compile(
@@ -27,6 +27,11 @@ _FIRST_YOURS = re.compile(
     r"\b(?:(?:quero|preciso|gostaria|aguard\w+|esper\w+|faz\w*|mand\w+|pass\w+|envi\w+|me (?:pass\w+|diz\w*|fal\w+|mand\w+))\b.{0,25}"
     r"\b(?:orcamento|proposta|preco|valor(?:es)?|quanto)\b|(?:voces|vcs) (?:que|e que|quem)\b.{0,20}\b(?:diz\w*|fal\w+|pass\w+|sab\w+)"
     r"|prefiro (?:ouvir|ver|receber|saber)|vai depender|depende (?:do|da|de)|cab(?:er|e) no (?:meu |nosso )?bolso|(?:me )?(?:diz|diga|fala) (?:voce|vc|voces|vcs)|conforme|primeiro o preco|(?:a|de) acordo com)"
+)
+
+_TIMES = re.compile(r"(?<!\d)(\d{1,2})\s?x\s{1,2}(?:de\s)?$")
+_NO_MORE_THAN = re.compile(
+    r"\bna[o]\s(?:\w{1,12}\s){0,3}(?:pass\w{1,4}|ultrapass\w{1,4}|(?:gastar|pagar|investir)\smais)\s(?:d[eoa]s?\s|que\s)?(?:r\$?|\d|\w)?.{0,3}$"
 )
 
 
@@ -39,6 +44,11 @@ def find_money(text: str) -> Found | None:
 
 def _found(text: str, match: re.Match[str]) -> Found:
     words = cleaned(text[match.start() : match.end()])
+    if times := _TIMES.search(plain(text[max(0, match.start() - 12) : match.start()])):
+        return Found(f"{times[1]}x {words}"[:SHORT_MAX], match.start(), match.end())
+    if _NO_MORE_THAN.search(plain(text[max(0, match.start() - 40) : match.start() + 3])):
+        words = re.sub(r"^(?:de|que|até|ate)\s+", "", words, flags=re.IGNORECASE)
+        return Found(f"até {words}"[:SHORT_MAX], match.start(), match.end())
     if not re.search(r"\s(?:a|até|ate|e|-)\s", words):
         words = re.sub(r"^de\s+", "", words, flags=re.IGNORECASE)  # "não quero passar de 5 mil"
     return Found(words[:SHORT_MAX], match.start(), match.end())

@@ -3,10 +3,25 @@
 import re
 
 from .places import find_city
-from .words import BLANK, CONTACTS, FIND_MAX, NO_COUNT, SHORT_MAX, TEXT_MAX, Found, blank, cleaned, is_chat, plain
+from .words import (
+    BLANK,
+    CONTACTS,
+    FIND_MAX,
+    NO_COUNT,
+    READ_MAX,
+    SHORT_MAX,
+    TEXT_MAX,
+    Found,
+    blank,
+    cleaned,
+    is_chat,
+    plain,
+    squeezed,
+)
 from .yes_no import is_refusal
 
 NAME_WORDS_MAX = 8
+TALK_WORDS_MAX = 8  # with more, "não entendi" is part of a story
 _LOWER = {"de", "da", "do", "dos", "das", "e"}
 _LEAD = re.compile(
     r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite|entao|e|eh|me chamo|eu sou|pode (?:me )?chamar d[eo]|(?:o )?(?:meu|nosso) nome(?: completo)?|meu nome e|sou|(?:aqui )?quem fala|aqui"
@@ -56,6 +71,13 @@ def find_company(text: str) -> Found | None:
     return Found(match["name"], match.start("name"), match.end("name")) if match else None
 
 
+# "meu nome é Marcia e a loja é Doce Mel"
+_COMPANY_IS = re.compile(
+    r"\be (?:a |o |minha |meu |nossa |nosso )(?:loja|empresa|mercado|padaria|pizzaria|farmacia|restaurante|negocio) (?:se chama|chama|e|eh)\s+"
+    r"(?!em\b|n[oa]\b|aqui\b|de\b|uma?\b)"
+)
+
+
 def _titled(name: str) -> str:
     return " ".join(_capital(word, i) for i, word in enumerate(name.lower().split()))
 
@@ -70,7 +92,8 @@ def _capital(word: str, place: int) -> str:
 
 def read_company(text: str) -> str | None:
     """The name of a company, as its owner writes it: "minha loja chama Doce Mel" → "Doce Mel"."""
-    name = _named(text)
+    said = _COMPANY_IS.search(plain(text[:READ_MAX]))
+    name = _named(text[said.end() :] if said else text)
     if name is None or re.search(_SENTENCE_OF_COMPANY, plain(name)):
         return None
     return _titled(name) if name.islower() else name
@@ -89,7 +112,8 @@ def _named(text: str) -> str | None:
     lead = _LEAD.match(folded)
     start = lead.end() if lead else 0
     parts = re.split(
-        r"\s*[,;!]\s*|\s+-\s+|(?<![DdSs]r)(?<!ra)(?<!ta)\.\s|\s+e\s+(?=(?:moro|sou|tenho|trabalho|quero|fico|estou)\b)",
+        r"\s*[,;!]\s*|\s+-\s+|(?<![DdSs]r)(?<!ra)(?<!ta)\.\s|\s+(?:e\s+)?(?=(?:moro|sou|tenho|trabalho|quero|fica|ficamos|fico|estou|estamos)\b)"
+        r"|\s+e\s+(?=(?:(?:a|o|minha|meu|nossa|nosso)\s+)(?:loja|empresa|negocio|negócio|padaria|mercado|restaurante|moto|cidade)\b)",
         raw[start:],
     )
     name = next((part for part in parts if not re.match(r"(?:uma?|a|o)\s", plain(part))), parts[0]).strip(" .!,;:-()")
@@ -115,7 +139,50 @@ def read_text(text: str) -> str | None:
 
 def read_thing(text: str) -> str | None:
     """What is sold or done, where a short word is one too: "pão", "TI"."""
-    return _free(text, letters_min=2)
+    return None if is_amount(text) else _free(text, letters_min=2)
+
+
+def is_amount(text: str) -> bool:
+    """Whether it says how many and nothing else: "umas 100 a 150 por mês"."""
+    words = squeezed(text).split()
+    return any(word[0].isdigit() for word in words) and all(
+        word[0].isdigit() or word in _BESIDE_AMOUNT for word in words
+    )
+
+
+_BESIDE_AMOUNT = frozenset(
+    [
+        "uns",
+        "umas",
+        "mais",
+        "ou",
+        "menos",
+        "cerca",
+        "de",
+        "a",
+        "e",
+        "ate",
+        "por",
+        "ao",
+        "no",
+        "dia",
+        "mes",
+        "semana",
+        "ano",
+        "mensais",
+        "mil",
+        "entre",
+        "quase",
+        "acho",
+    ]
+)
+
+
+# "quero vender mais" answers what is to be reached; "quero ver" does not.
+_WISH_TO = re.compile(
+    r"\b(?:quero|queria|preciso)\s+(?!(?:continuar|saber|falar|ver|parar|sair|voltar|mudar|trocar|corrigir|cancelar|ser|ter|perguntar|dizer|responder"
+    r"|conversar|desistir|pular|ir|comecar|seguir|entender|fazer)\b)(?=\w{2,}[aei]r\b)"
+)
 
 
 def _free(text: str, *, letters_min: int) -> str | None:
@@ -127,4 +194,8 @@ def _free(text: str, *, letters_min: int) -> str | None:
         return None
     if not any(re.search(r"[aeiou]", word) for word in words):
         return None  # "xyz", "kkkk"
-    return None if len(words) <= 3 and is_chat(said) else line[:TEXT_MAX]
+    if len(words) <= TALK_WORDS_MAX and re.search(r"\bnao (?:entendi|compreendi)\b", said):
+        return None
+    if len(words) <= 3 and is_chat(_WISH_TO.sub("", said)):
+        return None
+    return line[:TEXT_MAX]

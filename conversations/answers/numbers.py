@@ -68,13 +68,15 @@ _GROWS = re.compile(
 _AND_MORE = re.compile(
     rf"\s*(?:{PEOPLE}|n[oa]s? \w+|d[oa]s? \w+|em \w+)?(?:\s+(?:n[oa]s?|d[oa]s?) \w+)?\s*(?:,|\+|\be\b|\bmais\b)[\s,]*(?:mais|outr[oa]s)?\s*(?:un|um)?(?:s|as)?\s*"
 )
-_KINSHIP = (
-    r"(?:meus?|minhas?|nosso|nossa)\s{1,3}(?:soci[oa]|espos[oa]|marido|mulher|filh[oa]|irmao?|irma|pai|mae|parceir[oa]|secretari[oa]"
+_RELATIVE = (
+    r"(?:soci[oa]|espos[oa]|marido|mulher|filh[oa]|irmao?|irma|pai|mae|parceir[oa]|secretari[oa]"
     r"|funcionari[oa]|namorad[oa]|colega|ajudante|prim[oa]|cunhad[oa]|gerente)\b"
 )
-_KIN = re.compile(rf"{_KINSHIP}|\beu e (?:ela|ele|voce)\b")
+_KINSHIP = rf"(?:meus?|minhas?|nosso|nossa)\s{{1,3}}{_RELATIVE}"
+_KIN = re.compile(rf"{_KINSHIP}|\b(?:e|mais)\s{{1,3}}[ao]\s{{1,3}}{_RELATIVE}|\beu e (?:ela|ele|voce)\b")
 _COMPANION = re.compile(rf"(?:\be|,|\bmais|\+)\s{{1,3}}(?:a\s|o\s)?{_KINSHIP}|\beu e (?:ela|ele|voce)\b")
 _WITH_ME = re.compile(r"(?<!so )(?<!somente )(?<!apenas )\beu\s{0,3}(?:,|\+|e\b|mais\b)|(?:\be|\+|\bmais)\s{1,3}eu\b")
+_ONLY_ME_AND = re.compile(r"\b(?:so|somente|apenas)(?=\s{1,3}eu\s{1,3}(?:e|mais)\s)")
 _ALONE = re.compile(
     r"\b(?:so|apenas|somente|sou) (?:so )?(?:pra |para )?(?:eu|mim)\b(?: mesm[oa])?|\beu mesm[oa]\b|\b(?:eu )?sozinh[oa]\b|^\W*eu\W*$"
 )
@@ -101,7 +103,8 @@ _UNIT = re.compile(
 _ADVERBS = {"m": "mes", "d": "dia", "s": "semana", "a": "ano"}
 _NONE_YET = re.compile(
     r"(?:ainda )?(?:zero|0|nenhum\w*|nada)(?: (?:ainda|por enquanto|no momento|hoje))?"
-    r"|(?:por enquanto |ainda |hoje )?(?:nenhum\w*|nao (?:faco|fazemos|tenho|temos|entrego|entregamos|atendo|vendo)(?: \w+){0,3})"
+    r"|(?:por enquanto |ainda |hoje )?(?:nenhum\w*|nao (?:faco|fazemos|tenho|temos|entrego|entregamos|atendo|vendo)"
+    r"(?! (?:a menor |nenhuma |muita |esse |essa )?(?:ideia|nocao|certeza|controle|dados?|numeros?|como|conta|media|registro|muit[oa]s?|tant[oa]s?)\b)(?: \w+){0,3})"
     r"|(?:estou |to |estamos |ta )?(?:comecando|iniciando|abrindo)(?: (?:agora|a loja|o negocio|ainda))*|(?:ainda )?nao (?:abri\w*|comec\w+|inici\w+)(?: \w+){0,2}|vou (?:comecar|abrir)(?: \w+){0,2}"
 )
 
@@ -242,7 +245,7 @@ def read_count(text: str) -> str | None:
             [n for name, n in each.groupdict().items() if n and name.startswith(key)] for key in ("s", "p")
         )
         return str(int(shops[0]) * int(people[0]))
-    folded = _countable(text)
+    folded = blank(_ONLY_ME_AND, _countable(text))
     with_me = bool(_WITH_ME.search(folded)) + len((_KIN if _WITH_ME.search(folded) else _COMPANION).findall(folded))
     found = amounts(folded)
     if not found:

@@ -88,7 +88,8 @@ _NOT_A_PLACE = (
     r"|usuari\w+|funcionari\w+|reais|dias?|mes(?:es)?|anos?|semanas?|horas?|hoje|amanha|pressa|preco|valor|moto|carro|empresa|loja"
     r"|precisam?|disso|isto|testes?|ajuda|humano|atendente|pergunta|celular|dinheiro|internet|whatsapp|trabalh\w+|vou|ver|ser|ter"
     r"|ate|uns|umas|quantos|ja|ontem|urgent\w*|rapid\w+|logo|agora|gauch[oa]|paranaense|paulista|mineir[oa]|shopping|mercado|terminal|perto|falei|interior|mesma|mesmo|sempre|disse|respondi|voltar|errad\w+|certo|aqui|ali|la|janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro"
-    r"|outubro|novembro|dezembro|mil|dez|vinte|cem|eu|ele|ela|nos|meu|minha|tenho|temos|estou|vendo|faco|e-?mail|telefone)\b"
+    r"|outubro|novembro|dezembro|mil|dez|vinte|cem|eu|ele|ela|nos|meu|minha|tenho|temos|estou|vendo|faco|e-?mail|telefone|online|on-?line|claro|noite|manha|tarde"
+    r"|bikes?|bicicleta|pera|perai|espera|calma|cidade|seguro|pode|virtual|remoto|home office)\b|^\w{2,}[aei]r$"
 )
 
 
@@ -297,6 +298,8 @@ def read_state(text: str) -> str | None:
     folded = _key(text)
     if folded in _UF_OF:
         return _UF_OF[folded]
+    if folded in ("rio", "no rio", "sampa"):
+        return "SP" if folded == "sampa" else "RJ"
     if len(folded.split()) > 8:
         return None
     match = re.search(
@@ -313,9 +316,30 @@ def read_town(text: str) -> str | None:
     return None if place is None or lacks_town(place) else place
 
 
+def other_town(text: str, place: str) -> str | None:
+    """A known town with its state, said where only the state of another place was asked for."""
+    said = _key(text)
+    if (
+        not lacks_state(place)
+        or said in _UF_OF
+        or re.search(r"\b(?:perto|proximo|lado|distrito|regiao|interior|vizinh[oa])\b", said)
+    ):
+        return None
+    town, slash, uf = (read_city(text) or "").partition("/")
+    if not slash or town in STATES.values() or _key(town) == _key(place) or not _town(town, uf):
+        return None
+    return f"{town}/{uf}"
+
+
 def lacks_state(place: str) -> bool:
     """Whether it is a town whose state nobody said and nobody can know: "Guaragi"."""
-    return "/" not in place and "," not in place and place != EVERYWHERE and place not in STATES.values()
+    return (
+        "/" not in place
+        and "," not in place
+        and not _ABROAD.search(plain(place))
+        and place != EVERYWHERE
+        and place not in STATES.values()
+    )
 
 
 def lacks_town(place: str) -> bool:

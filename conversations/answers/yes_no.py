@@ -25,7 +25,7 @@ _REFUSAL = (
     rf"(?<!\w)(?:prefiro (?:{_NOT}|nem)|(?:tenho que|preciso|teria que) (?:ver|verificar|confirmar|perguntar|pensar|conferir|analisar)|{_NOT} tenho como|a gente {_NOT} sabe|vamos (?:ver|definir|pensar|decidir)|vou falar com|a gente (?:ve|decide|define) (?:isso )?depois|sem comentarios|{_NOT} (?:quero|gostaria de|vou|posso|podemos|consigo|vem) (?:dizer|informar|falar|passar|revelar"
     rf"|responder|contar|abrir|ao caso|te dizer)|{_NOT} sei|sei nao|sei la|sem ideia|nem ideia|nem imagino|nem sei|sem nocao"
     rf"|{_NOT} (?:tenho|faco|fazemos|temos) (?:a menor |nenhuma |muita )?(?:ideia|nocao)"
-    rf"|{_NOT} (?:tenho|temos) (?:um |nenhum |esse )?(?:orcamento|valor|certeza|dado|numero)"
+    rf"|{_NOT} (?:tenho|temos) (?:um |nenhum |esse )?(?:orcamento|valor|certeza|dado|numero|controle d(?:isso|esses?))"
     rf"|{_NOT} (?:defini\w*|decidi\w*|pens(?:ei|amos|ou)|lembro|sabemos|calcul\w+|conto isso|interessa)"
     rf"|a definir|(?:ainda )?(?:estamos|estou|to|tamo) (?:definindo|avaliando|vendo|decidindo|pensando)|ainda (?:{_NOT}|vou|vamos)|a combinar|{_NOT} informad\w*|{_NOT} te(?:m|nho) (?:isso )?definid\w+"
     r"|vou (?:ver|pensar|verificar|conferir|confirmar|analisar|perguntar|decidir)|isso e (?:pessoal|particular|confidencial|sigilo\w*)"
@@ -35,6 +35,22 @@ _ONLY_REFUSAL = (
     r"(?:(?:entao|ah|hum|olha|ai|hmm+),? )?(?:isso )?(?:depende(?: (?:muito|bastante|ne|d[aoe](?: \w+){1,4}))?|varia(?: muito)?|pula\w*(?: essa| isso)?"
     r"|proxima(?: pergunta)?|passo(?: essa)?|sem resposta|sigilo\w*|confidencial|indefinid\w+|nao)"
 )
+
+_BESIDE_REFUSAL = re.compile(
+    r"\b(?:ainda|isso|agora|no momento|por enquanto|direito|bem|te|me|o que|que|ao certo|exatamente|eu|nos|a gente|mas|desculp\w+|sinceramente"
+    r"|realmente|nao|dizer|falar|informar|responder|explicar|depois|hoje|tambem|muito|com certeza|oi|olha|entao|ah|ta|ok|sobre|disso|nada"
+    r"|dar|essa|esse|pergunta|informacao|melhor|antes|com|o|a|meu|minha|soci[oa]s?|chefe|equipe|pessoal|espos[oa]|marido|aqui|la|um|uma|pouco)\b"
+)
+ONLY_REFUSAL_WORDS_MAX = 3
+
+
+def is_only_refusal(text: str) -> bool:
+    """Whether nothing else is said than the refusal: "não sei ao certo", but not "não sei quanto tenho no estoque"."""
+    if not is_refusal(text):
+        return False
+    folded = squeezed(plain(text.replace("ñ", "nao").replace("Ñ", "nao")))
+    rest = _BESIDE_REFUSAL.sub(" ", re.sub(_REFUSAL, " ", folded))
+    return len(folded.split()) <= ONLY_REFUSAL_WORDS_MAX or not re.search(r"\w", rest)
 
 
 def is_yes(text: str) -> bool:

@@ -49,6 +49,7 @@ READ: dict[str, Read] = {
     "business_type": asked(SAAS, "business_type"),
     "segment": asked(MERCHANT, "segment"),
     "problem": asked(SOFTWARE, "problem"),
+    "pain": asked(SAAS, "pain"),
     "yes_no": yes_or_no,
     "refusal": lambda text: "yes" if answers.is_refusal(text) else None,
 }
@@ -81,7 +82,18 @@ def test_what_was_read_is_read_again_as_the_same(table: str) -> None:
 
 @pytest.mark.parametrize("table", LINES)
 def test_capitals_spaces_and_a_full_stop_change_nothing(table: str) -> None:
-    same = {"business_type", "segment", "problem", "availability", "money", "deadline", "name", "company", "refusal"}
+    same = {
+        "business_type",
+        "segment",
+        "problem",
+        "pain",
+        "availability",
+        "money",
+        "deadline",
+        "name",
+        "company",
+        "refusal",
+    }
     read = READ[table]
     for text in LINES[table]:
         value = read(text)
