@@ -39,6 +39,16 @@ NAMES = {  # keys of what was collected, of queued intents and of the lead
     "summary": "resumo",
 }  # fmt: skip
 
+ASKED_NAMES = {  # keys of the open question
+    "field": "pergunta", "intent": "assunto", "menu": "menu", "next": "seguir com o próximo assunto", "misses": "não entendidas",
+    "offered": "atendente oferecido", "last": "última resposta sobre", "unanswered": "perguntas sem resposta",
+    "unsupported_said": "avisado do que não lemos", "refused": "pedidos fora do nosso assunto", "fact": "última informação dada",
+}  # fmt: skip
+FLOOD_NAMES = {
+    "count": "vezes", "flooded_at": "última vez", "times": "horários das mensagens", "epoch": "época do responsável",
+    "turns": "mensagens respondidas", "at": "quando", "text": "resumo criptográfico do texto",
+}  # fmt: skip
+
 FILE_NAMES = {
     "filename": "nome", "mime_type": "tipo", "size_bytes": "tamanho em bytes", "status": "situação", "reason": "motivo",
     "stored_at": "guardado em", "sha256": "SHA-256", "id": "identificador no WhatsApp", "voice": "mensagem de voz",
@@ -53,7 +63,8 @@ WITHHELD = (
 
 def _conversation_rows(subject: Subject) -> Iterator[dict[str, Any]]:
     for snapshot in get_store().get_many([conversations.path(key) for key in subject.user_keys]).values():
-        yield row_of(Conversation.from_snapshot(snapshot), leave_out=HEADER_WORKINGS)
+        row = row_of(Conversation.from_snapshot(snapshot), leave_out=HEADER_WORKINGS)
+        yield row | {"contadores de excesso": in_words(row["contadores de excesso"], keys=FLOOD_NAMES)}
 
 
 def _message_rows(subject: Subject) -> Iterator[dict[str, Any]]:
@@ -102,7 +113,9 @@ def _session_rows(subject: Subject) -> Iterator[dict[str, Any]]:
         row = row_of(session, leave_out=("user_key", "conversation_id"))
         yield row | {
             "intenções": in_words(row["intenções"], keys=NAMES, codes=INTENTS),
+            "anotadas": in_words(row["anotadas"], keys=NAMES, codes=INTENTS),
             "coletado": in_words(row["coletado"], keys=NAMES),
+            "perguntado": in_words(row["perguntado"], keys=ASKED_NAMES, codes=NAMES),
         }
 
 

@@ -21,7 +21,7 @@ from conversations.models import Conversation, Handoff, Message, Session
 from profiles.models import Identity, Merge, UserProfile
 from profiles.services.access import access_json, access_pdf, access_report
 from profiles.services.erasure import UnknownCustomer
-from pyloto.documents import DocumentStore, get_store
+from pyloto.documents import DocumentStore, Update, get_store
 from pyloto.documents.document_model import DocumentModel
 from tests.conversations.deliveries import envelope, post
 from tests.conversations.kept import documents
@@ -185,11 +185,25 @@ def test_what_was_collected_has_portuguese_names(faulty: DocumentStore, valkey: 
         id="s1", user_key=user_key, conversation_id="c1", status="CLOSED", started_at=NOW, last_user_at=NOW,
         intents=[{"intent": "CUSTOM_SOFTWARE", "confidence": 1.0}],
         collected={"CUSTOM_SOFTWARE": {"problem": "CUSTOM_SOFTWARE é caro"}},
+        noted=[{"intent": "CUSTOM_SOFTWARE", "confidence": 0.5}], asked={"field": "problem", "misses": 1},
     )  # fmt: skip
     get_store().create("sessions/s1", session.to_document())
     told = records(report_about(user_key), "conversations.sessions")[0]
     assert told["intenções"] == [{"intenção": "Sistemas sob medida", "confiança": 1.0}]
     assert told["coletado"] == {"Sistemas sob medida": {"problema a resolver": "CUSTOM_SOFTWARE é caro"}}
+    assert told["anotadas"] == [{"intenção": "Sistemas sob medida", "confiança": 0.5}]
+    assert told["perguntado"] == {"pergunta": "problema a resolver", "não entendidas": 1}
+
+
+@embedded
+def test_what_was_counted_of_a_flood_has_portuguese_names(faulty: DocumentStore, valkey: object) -> None:
+    user_key = canary_writes()
+    get_store().commit(
+        [Update(f"conversations/{user_key}", {"flood": {"count": 2, "turns": [{"at": NOW, "text": "d"}]}})]
+    )
+    told = records(report_about(user_key), "conversations.conversations")[0]["contadores de excesso"]
+    assert told["vezes"] == 2
+    assert told["mensagens respondidas"][0].keys() == {"quando", "resumo criptográfico do texto"}
 
 
 def text_of_pdf(content: bytes) -> str:
