@@ -125,7 +125,7 @@ def byte_range(asked: str, size_bytes: int) -> tuple[int, int] | None:
 
 
 def _cut(chunks: Iterator[bytes], first: int, last: int) -> Iterator[bytes]:
-    """The bytes from `first` to `last`; what is before them is decrypted too, which a file of 16 MB allows."""
+    """The bytes from `first` to `last`; what is before them is decrypted too, and all of a bucket's object fetched, each time."""
     at = 0
     for chunk in chunks:
         part = chunk[max(first - at, 0) : last - at + 1]

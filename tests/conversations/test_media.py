@@ -52,13 +52,6 @@ from .outside import Outside
 pytestmark = pytest.mark.usefixtures("valkey", "no_files")
 
 
-@pytest.fixture
-def no_files() -> Iterator[None]:
-    yield
-    for file in stored_files():
-        storage().delete(file)
-
-
 @pytest.fixture(scope="module")
 def running() -> Iterator[FakeMeta]:
     with a_fake() as fake:

@@ -1,6 +1,5 @@
 """Files of customers as staff open them: decrypted, never run by a browser, and only for those who may see the chat."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,10 @@ from pyloto.documents import DocumentStore, Update, get_store
 
 from . import chat_data as data
 from .conftest import run_turns
-from .files import PDF, PNG, VOICE, Library, fetch, send, storage, stored_files
+from .files import PDF, PNG, VOICE, Library, fetch, send
 from .outside import Outside
 
 pytestmark = pytest.mark.usefixtures("valkey", "no_files")
-
-
-@pytest.fixture
-def no_files() -> Iterator[None]:
-    yield
-    for file in stored_files():
-        storage().delete(file)
 
 
 def stored(content: bytes, kind: str, mime_type: str, **more: Any) -> Message:

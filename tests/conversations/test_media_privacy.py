@@ -1,6 +1,6 @@
 """A file goes with its message and its customer, whoever is at work on it meanwhile, and follows where the message goes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -39,13 +39,6 @@ from .test_moving import comes_late
 
 pytestmark = pytest.mark.usefixtures("valkey", "no_files")
 SCAN = timedelta(minutes=2, seconds=1)
-
-
-@pytest.fixture
-def no_files() -> Iterator[None]:
-    yield
-    for file in stored_files():
-        storage().delete(file)
 
 
 def key_of(message: Message) -> str:
