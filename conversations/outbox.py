@@ -228,6 +228,9 @@ def may_claim(message: Message, header: Conversation, *, now: datetime, bot_paus
     if lost := disowned(message, header):
         return lost
     if message.actor == Actor.PYLOTO and (bot_paused or header.paused):
+        doubted_since = message.claimed_at or message.received_at
+        if message.state == MessageState.UNKNOWN and now > doubted_since + CHANNEL_EVIDENCE_MAX:
+            return after(message.state, Cause.NOBODY_KNOWS, alert="send_needs_human")  # too late to say it again
         return after(message.state, Cause.BOT_PAUSED, due_at=now + PAUSED_RETRY)
     if not window_is_open(header.last_user_at, now):
         errors = [{"code": WINDOW_CLOSED, "title": "24-hour window closed"}]

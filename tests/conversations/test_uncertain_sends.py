@@ -162,6 +162,16 @@ def test_a_second_send_that_is_refused_is_not_made_a_third_time_once_the_first_a
     assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
 
 
+def test_a_doubt_that_outlives_a_pause_is_a_persons_to_settle(customer: Customer, clock: Any) -> None:
+    header = f"conversations/{uncertain(customer).user_key}"
+    customer.store.inner.commit([Update(header, {"paused": True, "attempt": "agent"})])
+    statuses_come(customer, clock)
+    customer.is_served_after(clock, UNKNOWN)
+    assert customer.states == ["UNKNOWN"]
+    customer.is_served_after(clock, timedelta(minutes=10))
+    assert (customer.states, len(customer.outside.sent)) == (["NEEDS_HUMAN"], 1)
+
+
 def test_a_newer_message_cancels_it_and_is_answered_at_once(customer: Customer) -> None:
     uncertain(customer).writes("Onde fica a empresa?").is_served()
     assert (customer.states, len(customer.outside.sent)) == (["CANCELLED", "SENT"], 2)
