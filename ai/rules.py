@@ -241,9 +241,12 @@ _GRIEVANCES = (
 )
 _THANKS = r"\b(obrigad\w+|brigad\w+|obg\w*|valeu|vlw|agradec\w+|grat[oa])\b"
 # A question of the customer's own; a trial answer ("em Castro?") is none.
+_MAY_IT = (
+    r"^((e|mas) )?(da|tem como|teria como|tem jeito d[eo]|consegue|pode|rola)\b(?! (me|ver|saber|falar|ajudar|ligar)\b)"
+)
 _ASKS = (
     rf"^((e|mas|oi|ola|opa|ah|entao|so|uma duvida),? )*(qual|quais|o que|oq|onde|quando|quant[oa]s?|como|por ?que|pq|{_US}"
-    r"|(e|eh) (seguro|verdade|caro|confiavel|obrigatorio|gratis|de graca|golpe|serio|possivel|preciso|isso)|da (pra|para)|tem|teria|precisa|pode|posso"
+    r"|(e|eh) (seguro|verdade|caro|confiavel|obrigatorio|gratis|de graca|golpe|serio|possivel|preciso|isso)|da (pra|para)|tem|teria|precisa|pode(?! ser)|posso"
     r"|vai|vao|funciona\w*|aceita\w*|integra\w*|demora\w*|consigo|consegue\w*|sera|existe|rola)\b[^,.;]*\?[ ?!]*$"
 )
 _ALSO = r"\b(?:tambem|tbm|tb|alem d\w+|e ainda|outra coisa)\b"  # what stands on its two sides are two wishes
@@ -298,6 +301,11 @@ def is_goodbye(message: str) -> bool:
 def asks(message: str) -> bool:
     """Whether a message is one question to us and nothing besides."""
     return "\n" not in message.strip() and bool(re.search(_ASKS, fold(message)))
+
+
+def asks_for(message: str) -> bool:
+    """Whether such a question names what is wanted: "dá pra colocar login?"."""
+    return asks(message) and bool(re.search(_MAY_IT, fold(message)))
 
 
 def is_about_us(message: str) -> bool:

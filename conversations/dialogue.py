@@ -32,6 +32,7 @@ _CANCEL = (
     r"|(^|[,.!;] ?)(e?h? ?melhor )?(deixa|deixe) (pra la|para la|quieto)[.! ]*$"
 )
 _PICKS_ROW = r"(?:opcao |numero |a |o )*([1-9])[.)! ]*"  # what some type instead of tapping
+_WISHES = ("problem", "features", "goal")  # "dá pra colocar login?" is a wish as well as a question
 _GO_ON = r"\b(continu\w+|tent\w+ de novo|vamos tentar|segu(e|ir) (ai|aqui|com voce|com vc))\b"
 FACT_MAX = 40  # characters by which an answer is recognised
 INTRODUCED_FOR = timedelta(hours=12)  # who heard from Otto in this time knows who he is
@@ -232,8 +233,10 @@ class Dialogue:
                 self._confirm(flow, corrected)
             return
         free = field is not None and field.free
-        aside = self._aside(free) or self._unanswerable(field)
-        answering = not aside or (field is not None and field.name == "budget")  # "dá pra fazer por 2 mil?" names one
+        aside = self._aside(free)
+        answering = not aside
+        if field and not aside and (aside := self._unanswerable(field)):
+            answering = field.name == "budget" or (field.name in _WISHES and rules.asks_for(text))
         switches = self._switches(free)
         if not switches and not rules.tampers(text):
             taken = flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering)
@@ -248,9 +251,9 @@ class Dialogue:
         if switches or not self.understood:
             self._add_detected(during_flow=True)
 
-    def _unanswerable(self, field: Field | None) -> str:
+    def _unanswerable(self, field: Field) -> str:
         """What is said to a question of the customer's own where any words would be taken for the answer."""
-        if field is None or not (field.free or field.name in ("city", "budget")) or not rules.asks(self.heard.text):
+        if not (field.free or field.name in ("city", "budget")) or not rules.asks(self.heard.text):
             return ""
         return self._no_answer_yet()
 

@@ -53,6 +53,20 @@ def test_a_trial_answer_is_one() -> None:
     assert open_session(talk).collected["PYLOTO_ENTREGA_DRIVER_SIGNUP"]["city"] == "Castro/PR"
 
 
+def test_what_a_system_should_do_may_be_told_in_a_question() -> None:
+    talk = talk_of(*TO_FEATURES)
+    reply = talk.say("dá pra colocar login e senha?")
+    assert reply is not None
+    assert replies.NO_ANSWER_YET[0] in reply.text
+    assert open_session(talk).collected["CUSTOM_SOFTWARE"]["features"] == "dá pra colocar login e senha?"
+
+
+def test_when_one_works_may_be_told_in_a_question() -> None:
+    talk = talk_of(*TO_CITY, "Castro", "moto")
+    talk.say("pode ser à noite?")
+    assert "noite" in talk.handoff.requirements["PYLOTO_ENTREGA_DRIVER_SIGNUP"]["availability"]
+
+
 def test_a_budget_may_be_told_in_a_question() -> None:
     talk = talk_of(READY)
     reply = talk.say("dá pra fazer por 2 mil?")
