@@ -211,7 +211,9 @@ def _absorb_list(flow: Flow, line: str, collected: Mapping[str, str], asked: Fie
     taken: dict[str, str] = {}
     for part in others[:LIST_MAX]:
         field = flow.next_field({**collected, **taken})
-        value = read_answer(field, part, today) if field and not field.free else None
+        value = read_answer(field, part, today) if field and (not field.free or field.choices) else None
+        if field and field.free and value not in field.choices:
+            continue  # any words may answer it: only those of its list do here
         if not field or not value or value == UNKNOWN or "?" in part or _is_partial(flow, field, value):
             continue  # "10 pessoas, pode?": no town is called so
         if len(part.split()) <= AHEAD_WORDS_MAX:
@@ -673,6 +675,19 @@ def _read_availability(text: str) -> str | None:
     return answers.read_text(text)
 
 
+# "disponível à noite", "posso trabalhar nos fins de semana": with a word that says what the time is for.
+_SAID_AVAILABLE = re.compile(
+    r"\b(?:disponivel|disponibilidade|livre|posso (?:trabalhar|entregar|fazer entregas?)|so posso|consigo trabalhar)\s{1,3}"
+    rf"(?P<when>{'|'.join(pattern for _, pattern in _AVAILABLE[:5])})(?=\s*(?:$|[.,;!\n]))"
+)
+
+
+def _find_availability(text: str) -> answers.Found | None:
+    match = _SAID_AVAILABLE.search(answers.plain(text[: answers.TEXT_MAX]))
+    value = _read_availability(match["when"]) if match else None
+    return answers.Found(value, *match.span()) if match and value else None
+
+
 _BUSINESSES = (
     "Loja ou comércio", "Restaurante e delivery", "Clínica ou consultório", "Beleza e estética", "Serviços", "Escola ou cursos",
     "Imobiliária", "Oficina e autopeças", "Indústria",
@@ -754,7 +769,7 @@ _FLOWS = (
             Field("vehicle", "Veículo", "Com qual veículo você vai trabalhar?", _read_vehicle, _find_vehicle,
                   choices=("Moto", "Bicicleta", "Carro", "Van ou utilitário", "Ainda não tenho"), called=r"veiculo"),
             Field("availability", "Disponibilidade", "Em quais dias e horários você pode trabalhar? Escolha na lista ou escreva.",
-                  _read_availability, free=True, called=r"disponibilidade|horarios?|dias",
+                  _read_availability, _find_availability, free=True, called=r"disponibilidade|horarios?|dias",
                   choices=("O dia todo", "Só à noite", "Fins de semana", "De manhã", "À tarde", "Qualquer horário"),
                   again="Quando você pode trabalhar? Por exemplo: de segunda a sexta, à noite."),
         ),
