@@ -14,7 +14,7 @@ run: .venv/installed
 test: lint check
 	$(MAKE) --no-print-directory -j2 test-conversations test-others
 	$(MAKE) --no-print-directory smoke smoke-firestore
-	$(MAKE) --no-print-directory chaos ARGS="--backend firestore"
+	$(MAKE) --no-print-directory chaos ARGS="--backend firestore --seconds 50"
 
 # Two halves of about the same length at once, with stores of their own: either can be run alone.
 test-conversations: .venv/installed-dev
@@ -41,7 +41,7 @@ smoke: .venv/installed-dev
 smoke-firestore: .venv/installed-dev
 	DOCUMENTS_BACKEND=firestore $(BIN)/python -m tests.smoke
 
-# Everything breaks, at random, and nothing may be lost: docs/chaos.md. SEEDS=20 takes long, ARGS="--only B5" is short.
+# Everything breaks, at random, and nothing may be lost: docs/chaos.md. A seed takes some minutes; ARGS="--only B5" is short.
 SEEDS ?= 1
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)

@@ -1,25 +1,28 @@
 """Finding what stands still: messages past their due time, whatever became of their ring."""
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from conversations.stores import ConversationStore
 from conversations.turn_lock import may_ring
 from pyloto.documents import Unavailable
 
-RING_AGAIN_SECONDS = 30  # each conversation is rung for at most this often
+RING_AGAIN_SWEEPS = 3  # each conversation is rung for at most every so many sweeps: 30 s
 
 
 def find_still(*, now: datetime) -> Iterator[str]:
     """Each conversation with something due that has not been rung for lately, once."""
     seen: set[str] = set()
+    seconds = math.ceil(RING_AGAIN_SWEEPS * settings.SWEEP_SECONDS.total_seconds())
     for user_key in ConversationStore().find_due(now):
         if user_key not in seen:
             seen.add(user_key)
-            if may_ring(user_key, seconds=RING_AGAIN_SECONDS):
+            if may_ring(user_key, seconds=seconds):
                 yield user_key
 
 

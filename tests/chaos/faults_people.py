@@ -13,7 +13,7 @@ from conversations.services.release import release_to_bot
 from .faults import fault
 from .lab import Lab, Person
 
-ANNA, BERTO = "user:1", "user:2"
+AGENTS = ANNA, BERTO = "user:1", "user:2"
 
 
 def take(lab: Lab, person: Person, agent: str = ANNA) -> None:

@@ -23,7 +23,6 @@ from .witness import Witness
 SILENT_TYPES = {"reaction", "system", "revoke", "edit"}
 UNSENT = {MessageState.FAILED, MessageState.CANCELLED, MessageState.NEEDS_HUMAN}
 OPEN = {MessageState.QUEUED, MessageState.SENDING, MessageState.UNKNOWN, MessageState.RECEIVED}
-MOMENT = 5_000_000  # of `seq`, in microseconds: a message that came in while its turn was about to be answered
 EXCUSES = {"owner_changed", "uncertain"}  # reasons of SEND_FAILED that nobody has to be expected for
 
 
@@ -90,6 +89,7 @@ class Stored:
             header.id: header.data["conversation_id"] for header in get_store().query(Query("conversations"))
         }
         self.mode_before = dict(_modes_before(self.chains.values()))
+        self.place: dict[str, int] = {event["event_id"]: event["seq"] for c in self.chains.values() for event in c}
         self.replies: dict[str, list[str]] = defaultdict(list)  # by turn: the callback data of what it says
         for callback, message in self.outbound.items():
             if message.turn_id:
@@ -117,9 +117,11 @@ class Stored:
 
     def may_be_silent(self, message: Message) -> bool:
         """A person has the conversation, a flood is cut off, or the customer was sent to another channel before."""
-        if message.outcome == Outcome.ROUTE_EXTERNAL:
-            said = [r for r in self.outbound.values() if r.outcome == message.outcome]
-            return any(user_key_of(r) == user_key_of(message) and r.seq < message.seq + MOMENT for r in said)
+        if message.outcome == Outcome.ROUTE_EXTERNAL:  # by the order of the commits: clocks may be wrong
+            place = self.place.get(first_event(message.turn_id), 0)
+            said = (r for r in self.outbound.values() if r.outcome == message.outcome)
+            ours = (r for r in said if user_key_of(r) == user_key_of(message))
+            return any(event["seq"] < place for reply in ours for event in self.events[reply.pk])
         if message.outcome == Outcome.DUPLICATE_OR_SPAM:
             return True
         return self.mode_before.get(first_event(message.turn_id), Mode.BOT.value) != Mode.BOT

@@ -72,6 +72,7 @@ class Lab:
     def __init__(self, *, seed: int, backend: str, folder: Path, runner: Runner, stack: Stack) -> None:
         self.seed, self.backend, self.folder = seed, backend, folder
         self.unknown_seconds = settings.OUTBOX_UNKNOWN_SECONDS.total_seconds()
+        self.status_delay_seconds = 0.0
         self.dedupe: str = settings.DEDUPE_BACKEND
         self.random = random.Random(f"faults {seed}")
         self.runner, self.stack = runner, stack

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import isinf
 from pathlib import Path
 from typing import Any
+
+from django.contrib.auth import get_user_model
 
 from pyloto.documents import Unavailable
 from pyloto.management.commands.dev import prepare_databases
@@ -22,10 +25,11 @@ from .lab import Lab, start_lab
 from .leaks import find_leaks
 from .traffic import Crowd
 
-SLOW_STATUSES = (0, 0, 2, 9)  # seconds that are drawn from; the last is longer than doubt is waited for
+SLOW_STATUSES = (0, 0, 2, 6)  # seconds that are drawn from; the last is longer than doubt is waited for
 DRAIN_POLL_SECONDS = 0.5
 PEOPLE = 90
 QUIET_LOOKS = 3
+LONGEST = "D9"  # a number that Meta bars is tried again after a minute: all the rest happens meanwhile
 
 Say = Callable[[str], None]
 
@@ -50,13 +54,15 @@ def run(
     rows: Sequence[str],
     unknown: timedelta,
     drain_seconds: float,
+    seconds: float,
     say: Say,
 ) -> Outcome:
     prepare_databases()
+    hire(faults_people.AGENTS)
     started_at = time.monotonic()
     draw = random.Random(f"run {seed}")
     with start_lab(seed=seed, backend=backend, folder=folder, runner=runner, valkey_port=valkey_port) as lab:
-        slow = draw.choice(SLOW_STATUSES)
+        slow = lab.status_delay_seconds = draw.choice(SLOW_STATUSES)
         manners = {"status_delay_seconds": slow, "duplicate": draw.randint(0, 1), "reorder": draw.random() < 0.3}
         lab.phones.post("misbehave", **manners)
         say(f"up after {time.monotonic() - started_at:.1f} s; documents: {backend}; {manners}")
@@ -65,8 +71,8 @@ def run(
         lab.gather(PEOPLE)
         crowd = Crowd(lab.phones, seed=seed)
         crowd.start([canary])
-        chosen = choose(draw, backend, rows)
-        problems = break_everything(lab, chosen, say)
+        chosen = choose(draw, backend, rows, whole=isinf(seconds))
+        injected, problems = break_everything(lab, chosen, started_at + seconds, say)
         lab.mend()
         crowd.stop()
         began = time.monotonic()
@@ -93,7 +99,7 @@ def run(
         )
         problems += crowd.problems + verdict.problems + find_leaks(folder)
     counts = {
-        "faults": len(chosen),
+        "faults": injected,
         "in": verdict.received,
         "lost": len(verdict.lost),
         "doubled": len(verdict.doubled),
@@ -104,18 +110,28 @@ def run(
     return Outcome(counts, problems)
 
 
-def choose(draw: random.Random, backend: str, rows: Sequence[str]) -> list[Fault]:
-    """The faults of this seed in their order: those that take long to settle first, else as drawn."""
+def hire(agents: Sequence[str]) -> None:
+    """Without users of their own a job would give their conversations back to the queue."""
+    for agent in agents:
+        get_user_model().objects.create(pk=int(agent.removeprefix("user:")), username=agent, is_staff=True)
+
+
+def choose(draw: random.Random, backend: str, rows: Sequence[str], *, whole: bool) -> list[Fault]:
+    """The faults of this seed in their order: the longest, in a whole run others that take long to settle, else as drawn."""
     chosen = [FAULTS[row] for row in rows] if rows else list(FAULTS.values())
     chosen = [fault for fault in chosen if fault.only_with in ("", backend)]
     draw.shuffle(chosen)
-    return sorted(chosen, key=lambda fault: not fault.early)
+    return sorted(chosen, key=lambda fault: (fault.row != LONGEST, whole and not fault.early))
 
 
-def break_everything(lab: Lab, chosen: Sequence[Fault], say: Say) -> list[str]:
-    problems = []
-    for fault in chosen:
+def break_everything(lab: Lab, chosen: Sequence[Fault], until: float, say: Say) -> tuple[int, list[str]]:
+    """How many were injected, and what went wrong. `until`, of the monotonic clock: none begins after it."""
+    problems: list[str] = []
+    for number, fault in enumerate(chosen):
         began = time.monotonic()
+        if began > until:
+            say(f"  time is up; left out: {' '.join(sorted(left.row for left in chosen[number:]))}")
+            return number, problems
         try:
             lab.wait_for_web()  # the one before may have cost it its life
             fault.inject(lab)
@@ -127,7 +143,7 @@ def break_everything(lab: Lab, chosen: Sequence[Fault], say: Say) -> list[str]:
             lab.mend()
         failed = " FAILED: " + problems[-1] if problems and problems[-1].startswith(f"{fault.row}:") else ""
         say(f"  {fault.row:4} {time.monotonic() - began:5.1f} s  {fault.title}{failed}")
-    return problems
+    return len(chosen), problems
 
 
 def look_back(lab: Lab) -> list[str]:
