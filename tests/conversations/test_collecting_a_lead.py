@@ -244,7 +244,9 @@ def test_every_commercial_flow_ends_with_a_human(wish: str, replies: list[str], 
     assert talk.handoff.routing == routing
     assert "unknown" not in str(talk.handoff.requirements)
     flow = FLOWS[talk.handoff.intent_primary]
-    assert talk.handoff.requirements[flow.intent.value].keys() == {field.name for field in flow.fields if not field.completes}
+    assert talk.handoff.requirements[flow.intent.value].keys() == {
+        field.name for field in flow.fields if not field.completes
+    }
 
 
 def complete(talk: Talk, *, deadline: str = "até março", client: str = "pessoa física") -> Handoff:

@@ -21,7 +21,11 @@ def in_the_code() -> Iterator[str]:
         for file in sorted((ROOT / app).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text())):
                 for name in names_of(node) if isinstance(node, ast.Call) else ():
-                    if ast.unparse(name) in ("step.alert", "plan.alert", "True"):  # passed on; the field of the log line
+                    if ast.unparse(name) in (
+                        "step.alert",
+                        "plan.alert",
+                        "True",
+                    ):  # passed on; the field of the log line
                         continue
                     assert isinstance(name, ast.Constant), f"{file}:{name.lineno}"
                     yield str(name.value)
