@@ -76,7 +76,7 @@ def _blob(storage: Storage, name: str) -> Any:
 def translated(name: str) -> Iterator[None]:
     try:
         yield
-    except NotFound as exc:
+    except (NotFound, FileNotFoundError) as exc:  # the second is how the storage itself says it
         raise FileNotFoundError(name) from exc
     except (GoogleAPIError, GoogleAuthError, requests.RequestException, OSError) as exc:
         raise StorageUnavailable(f"The storage of {name} did not answer: {type(exc).__name__}") from exc

@@ -24,7 +24,7 @@ from .customer import Customer
 from .outside import Outside
 
 INTERLEAVINGS = 200
-START = datetime(2026, 11, 23, tzinfo=UTC)
+START = datetime(2040, 1, 2, tzinfo=UTC)  # in the future: gRPC's deadlines are times of the real clock
 LATE = timedelta(minutes=31, seconds=30)  # past the limit, and past what the job leaves for slow deliveries
 # A lead that lacks nothing critical goes to a person when its time is over, whoever closes it.
 LEAD = "Preciso de um sistema para controlar o estoque da empresa em Castro/PR, 10 usuários, até março, precisa ter cadastro e relatórios"
