@@ -29,7 +29,7 @@ SLOW_STATUSES = (0, 0, 2, 6)  # seconds that are drawn from; the last is longer 
 DRAIN_POLL_SECONDS = 0.5
 PEOPLE = 90
 QUIET_LOOKS = 3
-LONGEST = "D9"  # a number that Meta bars is tried again after a minute: all the rest happens meanwhile
+LONGEST = "D9"  # a number that Meta bars is tried again after a minute: first in a whole run, in no shorter one
 
 Say = Callable[[str], None]
 
@@ -119,7 +119,7 @@ def hire(agents: Sequence[str]) -> None:
 def choose(draw: random.Random, backend: str, rows: Sequence[str], *, whole: bool) -> list[Fault]:
     """The faults of this seed in their order: the longest, in a whole run others that take long to settle, else as drawn."""
     chosen = [FAULTS[row] for row in rows] if rows else list(FAULTS.values())
-    chosen = [fault for fault in chosen if fault.only_with in ("", backend)]
+    chosen = [fault for fault in chosen if fault.only_with in ("", backend) and (whole or fault.row != LONGEST)]
     draw.shuffle(chosen)
     return sorted(chosen, key=lambda fault: (fault.row != LONGEST, whole and not fault.early))
 
