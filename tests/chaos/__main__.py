@@ -62,7 +62,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="rows, with commas between them; otherwise all")
     parser.add_argument("--backend", choices=["embedded", "firestore"], help="of the documents; otherwise drawn")
     parser.add_argument(
-        "--seconds", type=float, default=float("inf"), help="begin no fault later than this; otherwise all come"
+        "--seconds",
+        type=float,
+        default=float("inf"),
+        help="leave out the faults that would last longer than this; otherwise all come",
     )
     parser.add_argument("--keep", type=Path, help="a folder that keeps the logs")
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)  # where a seed's own process writes its counts
@@ -144,7 +147,7 @@ def chaos(seed: int, arguments: argparse.Namespace) -> int:
                 rows=[row for row in arguments.only.split(",") if row],
                 unknown=timedelta(seconds=UNKNOWN_SECONDS),
                 drain_seconds=DRAIN_SECONDS,
-                seconds=arguments.seconds,
+                until=started_at + arguments.seconds,
                 say=say,
             )
             runner.kill_all()  # everything is judged: nobody needs an ordered end

@@ -26,7 +26,7 @@ CLAIM_POINTS = ("outbox.before_claim", "outbox.after_claim")
 DEATHS = 4
 
 
-@fault("B1", "a worker dies at some of its steps", early=True)
+@fault("B1", "a worker dies at some of its steps", lasts=40)
 def worker_dies(lab: Lab) -> None:
     """At a part of them in each seed: each death costs the start of a process."""
     points = lab.random.sample([*TURN_POINTS, *CLAIM_POINTS], DEATHS)
@@ -43,7 +43,7 @@ def worker_dies(lab: Lab) -> None:
         lab.wait_for_hit(point, user_key)
 
 
-@fault("B1+", "a worker dies while it waits for Meta's answer", early=True)
+@fault("B1+", "a worker dies while it waits for Meta's answer", lasts=25)
 def worker_dies_waiting(lab: Lab) -> None:
     person = lab.person()
     lab.fail_next(person.customer_id, "accept_then_timeout")
@@ -98,7 +98,7 @@ def valkey_answers_lost(lab: Lab) -> None:
         time.sleep(lab.random.uniform(0.1, 0.5))
 
 
-@fault("B6", "a task is delivered again while it runs, and its lock is gone")
+@fault("B6", "a task is delivered again while it runs, and its lock is gone", lasts=20)
 def redelivered(lab: Lab) -> None:
     person = lab.person()
     lab.arm("turn.before_commit", "hold", subject=person.user_key)
@@ -112,7 +112,7 @@ def redelivered(lab: Lab) -> None:
     lab.expect(len(lab.replies_to(wamid)) >= 1, "nobody answered")
 
 
-@fault("B7", "the whole worker is killed", early=True)
+@fault("B7", "the whole worker is killed", lasts=25)
 def worker_killed(lab: Lab) -> None:
     for _ in range(3):
         lab.says(lab.person())
@@ -120,7 +120,7 @@ def worker_killed(lab: Lab) -> None:
     lab.kill("worker")
 
 
-@fault("B8", "a message that kills its worker each time", early=True)
+@fault("B8", "a message that kills its worker each time", lasts=55)
 def poison(lab: Lab) -> None:
     person = lab.person()
     flushes = lab.flushes
@@ -138,7 +138,7 @@ def poison(lab: Lab) -> None:
     lab.later("B8", check)
 
 
-@fault("B9", "a task runs into its time limit, and is gone", early=True)
+@fault("B9", "a task runs into its time limit, and is gone", lasts=35)
 def time_limit(lab: Lab) -> None:
     person = lab.person()
     with lab.valkey() as valkey:
@@ -153,7 +153,7 @@ def time_limit(lab: Lab) -> None:
     lab.wait_for_hit("turn.after_lock", person.user_key)
 
 
-@fault("B10", "the connections to Valkey break again and again")
+@fault("B10", "the connections to Valkey break again and again", lasts=25)
 def broken_connections(lab: Lab) -> None:
     for _ in range(10):
         lab.broker.reset_connections()
@@ -167,13 +167,13 @@ def write_until_taken(lab: Lab, person: Person) -> str:
     return item.wamid
 
 
-@fault("B11", "beat is down")
+@fault("B11", "beat is down", lasts=25)
 def beat_down(lab: Lab) -> None:
     with lab.down("beat"):
         lab.wait_answered(lab.says(lab.person()))
 
 
-@fault("B12", "two beats", early=True)
+@fault("B12", "two beats")
 def two_beats(lab: Lab) -> None:
     """To the end: all that follows is done with both."""
     lab.start_extra("beat2", [sys.executable, "-m", "celery", "-A", "pyloto", "beat", "--pidfile=", "-l", "INFO"])
@@ -186,7 +186,7 @@ def many_sweepers(lab: Lab) -> None:
         app.send_task("conversations.tasks.sweep", queue="sweep")
 
 
-@fault("B14", "a deployment: SIGTERM to workers and web under load", early=True)
+@fault("B14", "a deployment: SIGTERM to workers and web under load", lasts=25)
 def deployment(lab: Lab) -> None:
     before = lab.restarts["web"]
     for _ in range(3):

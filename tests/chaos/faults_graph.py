@@ -48,7 +48,7 @@ def was_settled(lab: Lab, wamid: str, mode: str) -> None:
     lab.expect(state == MessageState.SENT, f"a send that met {mode!r} ended as {state}")
 
 
-@fault("D2+", "Meta accepts, and does not answer", early=True)
+@fault("D2+", "Meta accepts, and does not answer", lasts=25)
 def silent_sends(lab: Lab) -> None:
     person = lab.person()
     lab.fail_next(person.customer_id, "accept_then_timeout")
@@ -109,7 +109,7 @@ def status_settles(lab: Lab) -> None:
     lab.later("D6", check)
 
 
-@fault("D7", "accepted, the answer is lost, its status never comes; others' do", early=True)
+@fault("D7", "accepted, the answer is lost, its status never comes; others' do", lasts=20)
 def documented_window(lab: Lab) -> None:
     person = lab.person()
     lab.fail_next(person.customer_id, lab.random.choice(LOST), silent=True)
@@ -123,7 +123,7 @@ def documented_window(lab: Lab) -> None:
     lab.later("D7", check)
 
 
-@fault("D8", "the status channel is dead")
+@fault("D8", "the status channel is dead", lasts=20)
 def no_statuses(lab: Lab) -> None:
     lab.phones.post("misbehave", drop_statuses=True)
     try:
@@ -139,7 +139,7 @@ def no_statuses(lab: Lab) -> None:
         lab.phones.post("misbehave", drop_statuses=False)
 
 
-@fault("D9", "the token has expired", early=True)
+@fault("D9", "the token has expired", lasts=75)
 def token_expired(lab: Lab) -> None:
     """With the second number: what it refuses bars all of it for a minute."""
     first, second = lab.person(), lab.person()

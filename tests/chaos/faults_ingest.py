@@ -32,7 +32,7 @@ def duplicates_at_once(lab: Lab) -> None:
     lab.expect(lab.copies(item.wamid) == 1, "the message is stored more than once")
 
 
-@fault("A2", "the web process dies before the commit", early=True)
+@fault("A2", "the web process dies before the commit", lasts=20)
 def dies_before_commit(lab: Lab) -> None:
     person = lab.person()
     item = lab.compose(person.customer)
@@ -45,7 +45,7 @@ def dies_before_commit(lab: Lab) -> None:
     lab.post_until_kept([item])
 
 
-@fault("A3", "the web process dies after the commit, before it rings", early=True)
+@fault("A3", "the web process dies after the commit, before it rings", lasts=20)
 def dies_before_ring(lab: Lab) -> None:
     item = lab.compose(lab.person().customer)
     lab.arm("ingest.after_commit", "kill9", subject=provider_key(item.wamid))
@@ -57,7 +57,7 @@ def dies_before_ring(lab: Lab) -> None:
     lab.expire_marks()
 
 
-@fault("A4", "the web process dies after it rang, before the 200", early=True)
+@fault("A4", "the web process dies after it rang, before the 200", lasts=16)
 def dies_before_200(lab: Lab) -> None:
     person = lab.person()
     item = lab.compose(person.customer)

@@ -37,7 +37,7 @@ def down_at_ingest(lab: Lab) -> None:
     lab.post_until_kept([item])
 
 
-@fault("C2", "the documents are cut off while a worker is at its turn", only_with="firestore")
+@fault("C2", "the documents are cut off while a worker is at its turn", lasts=20, only_with="firestore")
 def down_in_worker(lab: Lab) -> None:
     person = lab.person()
     point = lab.random.choice(["turn.after_lock", "turn.after_classification", "turn.before_commit"])

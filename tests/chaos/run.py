@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from math import isinf
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ from .traffic import Crowd
 
 SLOW_STATUSES = (0, 0, 2, 6)  # seconds that are drawn from; the last is longer than doubt is waited for
 DRAIN_POLL_SECONDS = 0.5
-PEOPLE = 90
+PEOPLE, FEW_PEOPLE = 90, 45  # who are there at the beginning; a fault that finds nobody left gathers more
 QUIET_LOOKS = 3
-LONGEST = "D9"  # a number that Meta bars is tried again after a minute: first in a whole run, in no shorter one
+QUIET_SECONDS = 5  # from the last thing settled to the verdict
 
 Say = Callable[[str], None]
 
@@ -54,9 +54,10 @@ def run(
     rows: Sequence[str],
     unknown: timedelta,
     drain_seconds: float,
-    seconds: float,
+    until: float,
     say: Say,
 ) -> Outcome:
+    """`until`, of the monotonic clock: when all should be settled; what would last longer is left out."""
     prepare_databases()
     hire(faults_people.AGENTS)
     started_at = time.monotonic()
@@ -68,11 +69,13 @@ def run(
         say(f"up after {time.monotonic() - started_at:.1f} s; documents: {backend}; {manners}")
         canary = lab.phones.post("customers", name=NAME, phone=PHONE)["customer_id"]
         lab.phones.write(canary, "Oi")
-        lab.gather(PEOPLE)
+        lab.gather(FEW_PEOPLE if isfinite(until) else PEOPLE)
         crowd = Crowd(lab.phones, seed=seed)
         crowd.start([canary])
-        chosen = choose(draw, backend, rows, whole=isinf(seconds))
-        injected, problems = break_everything(lab, chosen, started_at + seconds, say)
+        chosen = choose(draw, backend, rows)
+        if not isfinite(until):
+            chosen.sort(key=lambda fault: -fault.lasts)
+        injected, problems = break_everything(lab, chosen, until - QUIET_SECONDS, say)
         lab.mend()
         crowd.stop()
         began = time.monotonic()
@@ -116,22 +119,23 @@ def hire(agents: Sequence[str]) -> None:
         get_user_model().objects.create(pk=int(agent.removeprefix("user:")), username=agent, is_staff=True)
 
 
-def choose(draw: random.Random, backend: str, rows: Sequence[str], *, whole: bool) -> list[Fault]:
-    """The faults of this seed in their order: the longest, in a whole run others that take long to settle, else as drawn."""
+def choose(draw: random.Random, backend: str, rows: Sequence[str]) -> list[Fault]:
+    """The faults of this seed in their drawn order."""
     chosen = [FAULTS[row] for row in rows] if rows else list(FAULTS.values())
-    chosen = [fault for fault in chosen if fault.only_with in ("", backend) and (whole or fault.row != LONGEST)]
+    chosen = [fault for fault in chosen if fault.only_with in ("", backend)]
     draw.shuffle(chosen)
-    return sorted(chosen, key=lambda fault: (fault.row != LONGEST, whole and not fault.early))
+    return chosen
 
 
 def break_everything(lab: Lab, chosen: Sequence[Fault], until: float, say: Say) -> tuple[int, list[str]]:
-    """How many were injected, and what went wrong. `until`, of the monotonic clock: none begins after it."""
+    """How many were injected, and what went wrong. None begins that would last longer than `until`."""
     problems: list[str] = []
-    for number, fault in enumerate(chosen):
+    left_out: list[str] = []
+    for fault in chosen:
         began = time.monotonic()
-        if began > until:
-            say(f"  time is up; left out: {' '.join(sorted(left.row for left in chosen[number:]))}")
-            return number, problems
+        if began + fault.lasts > until:
+            left_out.append(fault.row)
+            continue
         try:
             lab.wait_for_web()  # the one before may have cost it its life
             fault.inject(lab)
@@ -143,7 +147,9 @@ def break_everything(lab: Lab, chosen: Sequence[Fault], until: float, say: Say) 
             lab.mend()
         failed = " FAILED: " + problems[-1] if problems and problems[-1].startswith(f"{fault.row}:") else ""
         say(f"  {fault.row:4} {time.monotonic() - began:5.1f} s  {fault.title}{failed}")
-    return len(chosen), problems
+    if left_out:
+        say(f"  no time was left for: {' '.join(sorted(left_out))}")
+    return len(chosen) - len(left_out), problems
 
 
 def look_back(lab: Lab) -> list[str]:

@@ -1,11 +1,12 @@
 """The official Firestore emulator, as a child of a runner."""
 
 import os
+import secrets
 import shutil
 import socket
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pyloto.processes import ProcessError, Runner
@@ -16,6 +17,7 @@ HOW_TO_GET_IT = (
     "openjdk-17-jre-headless; elsewhere: `gcloud components install cloud-firestore-emulator`), or a running one named by "
     "FIRESTORE_EMULATOR_HOST."
 )
+PORT_MIN, PORT_MAX = 15_000, 32_000  # Linux gives connections 32768 to 60999, macOS 49152 and above
 START_SECONDS = 90  # 3 s on a quiet machine; a loaded one takes its time
 
 
@@ -67,6 +69,9 @@ def firestore_emulator(runner: Runner, *, project: str) -> Iterator[FirestoreEmu
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """One that nobody listens on, outside the range that connections are given theirs from: none takes it meanwhile."""
+    while True:
+        port = PORT_MIN + secrets.randbelow(PORT_MAX - PORT_MIN)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
