@@ -272,6 +272,16 @@ CELERY_BEAT_SCHEDULE = {  # "expire_seconds" is the database scheduler's word; i
         "schedule": crontab(hour="7", minute="0"),
         "options": {"expire_seconds": 3600},
     },
+    # They do not expire: a worker whose clock is fast would drop each unread, and could never tell of its clock.
+    **{
+        f"canary-{queue}": {
+            "task": "pyloto.tasks.canary",
+            "schedule": timedelta(seconds=20),
+            "args": [queue],
+            "options": {"queue": queue},
+        }
+        for queue in ("turns", "sweep", "checkpoints", "media")
+    },
 }
 
 # --- Deduplication ----------------------------------------------------------------------------------------------------

@@ -11,9 +11,12 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from pyloto import canary
 from pyloto.celery import app
 from pyloto.documents import NotFound, get_store
 from pyloto.redis_client import get_redis
+
+from .alerts import alert
 
 log = structlog.get_logger(__name__)
 
@@ -44,11 +47,21 @@ def check_broker() -> dict[str, Any]:
     return {}
 
 
+def check_workers() -> dict[str, Any]:
+    """Here, as the web process goes on where beat or all workers have stopped."""
+    ages = canary.ages()
+    stale = [queue for queue, seconds in ages.items() if seconds > canary.STALE_SECONDS[queue]]
+    for queue in stale:
+        alert("queue_stands_still", queue=queue, seconds=ages[queue])
+    return {"ok": not stale, "age_seconds": ages}
+
+
 _checks: dict[str, Check] = {
     "documents": check_documents,
     "database": check_database,
     "redis": check_redis,
     "broker": check_broker,
+    "workers": check_workers,
 }
 
 
@@ -69,10 +82,11 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """200, or 503 with the names of the checks that failed; why they failed stands in the log.
 
-    Where the intake does without Redis (DEDUPE_BACKEND=firestore), its loss is shown and no balancer turns away.
+    What the intake does without is shown, and no balancer turns away: the workers, and Redis where
+    DEDUPE_BACKEND=firestore.
     """
     results = {name: _run(name, check) for name, check in _checks.items()}
-    spared = {"redis", "broker"} if settings.DEDUPE_BACKEND == "firestore" else set()
+    spared = {"workers"} | ({"redis", "broker"} if settings.DEDUPE_BACKEND == "firestore" else set())
     ready = all(result["ok"] for name, result in results.items() if name not in spared)
     return JsonResponse(
         {"status": "ok" if ready else "unavailable", "checks": results},

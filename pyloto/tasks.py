@@ -1,0 +1,11 @@
+"""The one background job of no app."""
+
+from celery import shared_task
+
+from pyloto.canary import stamp
+
+
+@shared_task
+def canary(name: str) -> None:
+    """Show that tasks of a queue are done."""
+    stamp(name)
