@@ -219,6 +219,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_POOL_START_METHOD = "spawn"  # gRPC does not survive a fork
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DIRECT = True  # a queue for each worker, where its own canaries come
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60  # Celery's own 4 s to start are never enough on a busy machine: it kills each
 CELERY_WORKER_ETA_TASK_LIMIT = 1000  # rings with a countdown held by one worker
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000

@@ -7,5 +7,5 @@ from pyloto.canary import stamp
 
 @shared_task
 def canary(name: str) -> None:
-    """Show that tasks of a queue are done."""
+    """Show that tasks of a queue, or of one worker, are done."""
     stamp(name)

@@ -3,6 +3,7 @@
 import sys
 import time
 
+from pyloto.canary import STALE_SECONDS, comes_through
 from pyloto.celery import app
 from tests.lab.proxy import Mode
 
@@ -10,6 +11,7 @@ from .faults import fault
 from .lab import Lab, Person
 
 TASK = "conversations.tasks.process_conversation"
+CANARY_SECONDS = 60.0  # faults.md B10
 INTAKE_SECONDS = 8  # without Valkey: its own limit is half a second, twice; the rest is a loaded machine's
 
 # Where a worker dies. The claims and all behind them stand in the second row: those need a reply that has to be sent again.
@@ -159,6 +161,8 @@ def broken_connections(lab: Lab) -> None:
         lab.broker.reset_connections()
         time.sleep(lab.random.uniform(0.05, 0.25))
     lab.wait_answered(write_until_taken(lab, lab.person()))
+    for queue in STALE_SECONDS:
+        lab.expect(comes_through(queue, queue, within_seconds=CANARY_SECONDS), f"no task of {queue} is done")
 
 
 def write_until_taken(lab: Lab, person: Person) -> str:

@@ -1,7 +1,8 @@
-"""Who looks sees whether each queue is served."""
+"""Who looks sees whether each queue is served, and whether a worker has stopped taking tasks."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import redis
 from pyloto import canary
 from pyloto.celery import app
 from pyloto.observability import health
+from pyloto.processes import Runner
 from pyloto.tasks import canary as canary_task
 
+NODE = "watched@localhost"
 Readyz = Callable[[], tuple[int, dict[str, Any]]]
 
 
@@ -75,3 +78,57 @@ def test_a_worker_that_is_merely_at_work_is_no_alarm(queue: str) -> None:
     ]
     period = app.conf.beat_schedule[f"canary-{queue}"]["schedule"].total_seconds()
     assert canary.STALE_SECONDS[queue] > max(limits) + period
+
+
+# --- one worker -------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def worker(valkey: redis.Redis, runner: Runner) -> Iterator[None]:
+    command = [sys.executable, "-m", "celery", "-A", "pyloto", "worker", "-Q", "media", "-P", "solo", "-n", NODE]
+    own = {"DJANGO_SETTINGS_MODULE": "pyloto.settings"}  # with the environment of the tests: the same Valkey
+    runner.start("watched", [*command, "--without-gossip", "--without-mingle"], env=own)
+    runner.wait_until("watched", answers_pings)
+    yield
+    runner.stop_one("watched")
+
+
+def answers_pings() -> bool:
+    return bool(app.control.ping([NODE], timeout=0.5))
+
+
+def probe(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> int:
+    """The exit status of what the health check of a container runs."""
+    monkeypatch.setattr(canary, "ANSWER_SECONDS", seconds)
+    monkeypatch.setattr("sys.argv", ["canary", NODE])
+    with pytest.raises(SystemExit) as ended:
+        canary.main()
+    return int(str(ended.value.code))
+
+
+def test_a_worker_that_answers_pings_and_takes_no_tasks_is_found(
+    worker: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert probe(monkeypatch, seconds=20) == 0
+    app.control.cancel_consumer(f"{NODE}.dq2", destination=[NODE], reply=True)
+    assert answers_pings()
+    assert probe(monkeypatch, seconds=1) == 1
+    assert "watched@localhost took no task for 1 s and is at work on none: restart it" in capsys.readouterr().err
+
+
+def test_a_worker_that_is_at_work_is_left_alone(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Inspect:
+        def __init__(self, destination: list[str], timeout: float) -> None:
+            [self.node] = destination
+
+        def active(self) -> dict[str, Any]:
+            return {self.node: [{"name": "conversations.tasks.fetch_media"}]}
+
+    monkeypatch.setattr(app.control, "inspect", Inspect)
+    assert probe(monkeypatch, seconds=0.4) == 0
+
+
+def test_an_outage_of_redis_restarts_no_worker(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    assert probe(monkeypatch, seconds=1) == 0
+    assert "Redis does not answer (ConnectionError)" in capsys.readouterr().err
