@@ -25,9 +25,13 @@ PING_SECONDS = 3.0
 KEPT_SECONDS = 86_400
 
 
-def stamp(name: str) -> None:
-    """Note that a canary came through."""
-    get_redis().set(_key(name), redis_seconds(), ex=KEPT_SECONDS)
+def stamp(name: str) -> float:
+    """Note that a canary came through; returns by how many seconds this process's clock is ahead of Redis's."""
+    before = time.time()
+    at = redis_seconds()
+    ahead = (before + time.time()) / 2 - at
+    get_redis().set(_key(name), at, ex=KEPT_SECONDS)
+    return ahead
 
 
 def ages() -> dict[str, int]:

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from conversations.stores import ConversationStore, SessionStore
+from pyloto.canary import takes_tasks
 from pyloto.celery import app
 from pyloto.documents import Update, get_store
 
 from .faults import fault
-from .lab import Lab
+from .lab import WAIT_SECONDS, Lab
 
 WRONG_CLOCK = Path(__file__).parent / "wrong_clock"  # its sitecustomize shifts the clock of every Python that sees it
 
@@ -31,7 +32,9 @@ def worker_with_wrong_clock(lab: Lab, minutes: int) -> None:
     wamids = [lab.says(lab.person()) for _ in range(6)]
     for wamid in wamids:
         lab.wait_handled(wamid)
-    time.sleep(1)
+    lab.expect(takes_tasks(f"{name}@localhost", within_seconds=WAIT_SECONDS), "it takes no tasks")
+    log = lab.runner.children[name].log
+    lab.wait(lambda: '"clock_is_wrong"' in log.read_text(), "it says that its clock is wrong")
     lab.stop_extra(name)
 
 

@@ -1,12 +1,14 @@
-"""Who looks sees whether each queue is served, and whether a worker has stopped taking tasks."""
+"""Who looks sees whether each queue is served, whether a worker has stopped taking tasks, and whether its clock is wrong."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import redis
+import time_machine
 
 from pyloto import canary
 from pyloto.celery import app
@@ -132,3 +134,16 @@ def test_an_outage_of_redis_restarts_no_worker(
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     assert probe(monkeypatch, seconds=1) == 0
     assert "Redis does not answer (ConnectionError)" in capsys.readouterr().err
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("ahead", "told"), [(600, [600]), (-600, [-600]), (3, [3]), (1, []), (-1, [])])
+def test_a_process_with_a_wrong_clock_says_so(
+    valkey: redis.Redis, capsys: pytest.CaptureFixture[str], ahead: int, told: list[int]
+) -> None:
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead)):
+        canary_task.apply(args=["turns"])
+    found = alerts(capsys)
+    assert [round(line["seconds"]) for line in found] == told
+    assert {line["event"] for line in found} <= {"clock_is_wrong"}
+    assert canary.ages()["turns"] == 0  # by Redis's clock
