@@ -44,6 +44,9 @@ quarantine = QuarantineStore()
 
 QUARANTINE_INLINE_MAX = 700_000  # characters; a document holds 1 MiB
 UNREADABLE_MAX = 1000  # in one delivery, as many as Meta puts into one; 3 MB hold a million tiny ones
+SEND_STATUSES = frozenset(
+    {"sent", "failed"}
+)  # of the moment of a send; an older message is delivered and read at any time
 SWEEP_AFTER = timedelta(seconds=15)  # a message that nobody was rung for is found by the sweeper after this
 
 
@@ -63,7 +66,7 @@ class Receipt:
     by_type: Counter[str] = field(default_factory=Counter)
     rings: dict[str, timedelta] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)  # (user_key, message_key) of those to be fetched
-    statuses_seen: dict[str, datetime] = field(default_factory=dict)  # {phone_number_id: newest time of Meta's}
+    statuses_seen: dict[str, datetime] = field(default_factory=dict)  # {phone_number_id: newest send that one tells of}
 
 
 def receive_delivery(body: bytes, *, dedupe: DedupeStore, received_at: datetime, correlation_id: str) -> Receipt:
@@ -277,8 +280,9 @@ def _status_updates(statuses: Sequence[StatusUpdate], receipt: Receipt, received
     found = conversations.find_by_provider_keys(sorted(unnamed)) if unnamed else {}
     fields_by_path: dict[str, dict[str, Any]] = {}
     for status in statuses:
-        seen = receipt.statuses_seen.get(status.phone_number_id)
-        receipt.statuses_seen[status.phone_number_id] = max(status.timestamp, seen or status.timestamp)
+        if status.status in SEND_STATUSES:
+            seen = receipt.statuses_seen.get(status.phone_number_id)
+            receipt.statuses_seen[status.phone_number_id] = max(status.timestamp, seen or status.timestamp)
         key = provider_key(status.wamid)
         path = _named_path(status) or found.get(key)
         if path is None:

@@ -98,6 +98,7 @@ def status_settles(lab: Lab) -> None:
     person = lab.person()
     lab.fail_next(person.customer_id, lab.random.choice(LOST))
     wamid = lab.says(person)
+    lab.wait(lambda: lab.is_answered(wamid), "a send is accepted")  # or the next fault takes its status away
 
     def check() -> None:
         in_time = lab.status_delay_seconds < lab.unknown_seconds

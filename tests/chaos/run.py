@@ -12,7 +12,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from pyloto.documents import Unavailable
+from conversations.models import MessageState
+from pyloto.documents import Query, Unavailable, get_store
 from pyloto.management.commands.dev import prepare_databases
 from pyloto.processes import ProcessError, Runner
 from tests.lab.canaries import NAME, PHONE
@@ -29,6 +30,7 @@ SLOW_STATUSES = (0, 0, 2, 6)  # seconds that are drawn from; the last is longer 
 DRAIN_POLL_SECONDS = 0.5
 PEOPLE, FEW_PEOPLE = 90, 45  # who are there at the beginning; a fault that finds nobody left gathers more
 QUIET_LOOKS = 3
+WRITE_AGAIN_SECONDS = 3
 QUIET_SECONDS = 5  # from the last thing settled to the verdict
 
 Say = Callable[[str], None]
@@ -164,13 +166,25 @@ def look_back(lab: Lab) -> list[str]:
 
 
 def drain(lab: Lab, seconds: float) -> bool:
-    """Wait until nothing waits any more, and stays so; whether it came to that."""
+    """Wait until nothing waits any more, and stays so; whether it came to that.
+
+    Customers go on writing while a send is in doubt: only what is sent after it shows whether statuses come at all.
+    """
     deadline = time.monotonic() + seconds
+    write_at = 0.0
     quiet = 0
     while time.monotonic() < deadline:
         with suppress(Unavailable, OSError, ProcessError):
             quiet = quiet + 1 if nothing_is_due(lab.phones) else 0
             if quiet >= QUIET_LOOKS:
                 return True
+            if time.monotonic() > write_at and is_anything_in_doubt():
+                lab.says(lab.person())
+                write_at = time.monotonic() + WRITE_AGAIN_SECONDS
         time.sleep(DRAIN_POLL_SECONDS)
     return False
+
+
+def is_anything_in_doubt() -> bool:
+    waiting = Query("messages", group=True, where=(("due.shard", ">=", 0),), order_by=(("due.shard", "asc"),))
+    return any(snapshot.data["state"] == MessageState.UNKNOWN for snapshot in get_store().query(waiting))
