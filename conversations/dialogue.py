@@ -10,12 +10,14 @@ from ai import knowledge, rules
 from ai.responses import Detected
 from audit import EventType
 
-from . import answers, flows, qualification, replies
+from . import answers, collecting, flows, qualification, replies
+from .corrections import correction
 from .flows import Field, Flow
 from .hearing import Heard
 from .intents import Intent, IntentQueue, Outcome
 from .models import Session
 from .plans import Turn, TurnPlan
+from .profile_facts import from_profile, to_profile
 from .replies import Reply
 from .whatsapp.messages import Row
 
@@ -160,7 +162,9 @@ class Dialogue:
             return False
         if int(number) >= len(field.choices):
             return False
-        value = flows.read_answer(field, field.choices[int(number)], self.heard.said_on) or field.choices[int(number)]
+        value = (
+            collecting.read_answer(field, field.choices[int(number)], self.heard.said_on) or field.choices[int(number)]
+        )
         before = self.session.collected.get(intent, {}).get(name)
         self._keep(flow, {name: value})
         if before not in (None, value):
@@ -226,7 +230,7 @@ class Dialogue:
         asked = self.session.asked
         field = flow.field(asked.get("field"))
         today = self.heard.said_on
-        if changed := flows.correction(flow, text, collected, asked.get("last"), today=today, asked=asked.get("field")):
+        if changed := correction(flow, text, collected, asked.get("last"), today=today, asked=asked.get("field")):
             corrected = {name: value for name, value in changed.items() if name in collected}
             self._keep(flow, changed)
             if corrected:
@@ -239,7 +243,7 @@ class Dialogue:
             answering = field.name == "budget" or (field.name in _WISHES and rules.asks_for(text))
         switches = self._switches(free)
         if not switches and not rules.tampers(text):
-            taken = flows.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering)
+            taken = collecting.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering)
             self._keep(
                 flow, {name: value for name, value in taken.items() if not (aside and self._is_asked(flow, name))}
             )
@@ -362,7 +366,7 @@ class Dialogue:
             return
         if (flow := flows.find_flow(intent)) and not explicit:  # while it waits, what was said of it is kept
             known = self.session.collected.get(intent, {})
-            self._keep(flow, flows.absorb(flow, self.heard.text, known, None, today=self.heard.said_on))
+            self._keep(flow, collecting.absorb(flow, self.heard.text, known, None, today=self.heard.said_on))
         if intent == Intent.PYLOTO_ENTREGA_REQUEST and entry.get("urgent") and self.queue.active:
             self.queue.choose()  # a delivery now goes first, unless the other one was picked explicitly
 
@@ -377,7 +381,9 @@ class Dialogue:
             collected = self.session.collected.setdefault(flow.intent.value, {})
             asked = next((f.name for f in flow.fields if f.free), None) if answering else None
             today = self.heard.said_on
-            self._keep(flow, flows.absorb(flow, self.heard.text, collected, asked, today=today, answering=answering))
+            self._keep(
+                flow, collecting.absorb(flow, self.heard.text, collected, asked, today=today, answering=answering)
+            )
 
     def _chosen_flow(self) -> Flow | None:
         entry = self.queue.choose()
@@ -390,10 +396,10 @@ class Dialogue:
         collected |= taken
         self.gave = self.gave or any(value != answers.UNKNOWN for value in taken.values())
         if self.heard.text:
-            shown = flows.told_back(flow, taken, self.heard.text, self.session.asked.get("field"))
+            shown = collecting.told_back(flow, taken, self.heard.text, self.session.asked.get("field"))
             self.noted[flow.intent.value] = self.noted.get(flow.intent.value, {}) | shown
         self.session.asked["last"] = next(reversed(taken))
-        self.turn.learn(flows.to_profile(flow, taken))
+        self.turn.learn(to_profile(flow, taken))
         if flow == self._active_flow():
             self.answered += len(taken)
         self.understood = True
@@ -404,7 +410,7 @@ class Dialogue:
         if active:
             told = {"urgent": reading.urgent, "decision_maker": reading.decision_maker}
             active |= {name: True for name, holds in told.items() if holds}
-        if role := flows.find_role(self.heard.text):
+        if role := answers.find_role(self.heard.text):
             self.turn.learn({"role": role.value})
 
     # --- what is said -------------------------------------------------------------------------------------------------
@@ -451,7 +457,7 @@ class Dialogue:
             # Picked and described in one breath: the description is the answer to the first free question.
             self._absorb(answering=self.picked is not None and len(self.heard.text.split()) >= DESCRIPTION_WORDS_MIN)
             told = bool(self.session.collected.get(flow.intent.value))
-            collected = flows.from_profile(flow, self.turn.facts) | self.session.collected.get(flow.intent.value, {})
+            collected = from_profile(flow, self.turn.facts) | self.session.collected.get(flow.intent.value, {})
             self.session.collected[flow.intent.value] = collected
             asks = flow.next_field(collected) is not None
             noted = self.noted.pop(flow.intent.value, {})
@@ -573,7 +579,7 @@ class Dialogue:
         """What is said of an answer that can't be meant, such as a day that is past."""
         flow = self._active_flow()
         field = flow.field(self.session.asked.get("field")) if flow else None
-        return flows.doubt(field, self.heard.text, self.heard.said_on) if field else ""
+        return collecting.doubt(field, self.heard.text, self.heard.said_on) if field else ""
 
     # --- the end ------------------------------------------------------------------------------------------------------
     def _cancel(self) -> None:

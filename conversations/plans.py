@@ -12,6 +12,7 @@ from profiles.models import UserProfile
 from . import flows, sessions
 from .intents import IntentQueue, Outcome
 from .models import Actor, Conversation, Handoff, Mode, Session
+from .profile_facts import known_facts
 from .qualification import open_handoff, summarise
 from .replies import Reply
 
@@ -61,7 +62,7 @@ class Turn:
 
     @property
     def facts(self) -> dict[str, Any]:
-        return flows.profile_facts(self.profile, self.learnt)
+        return known_facts(self.profile, self.learnt)
 
     def record(
         self,

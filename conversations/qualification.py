@@ -13,8 +13,8 @@ from django.conf import settings
 from ai import knowledge, rules
 from profiles import scoring
 
-from .answers import UNKNOWN
-from .flows import COMPANY, Field, Flow, find_flow
+from .answers import COMPANY, UNKNOWN
+from .flows import Field, Flow, find_flow
 from .intents import COMMERCIAL, Intent, IntentQueue, IntentStatus, Outcome, value_rank
 from .labels import label_of
 from .models import Conversation, Handoff, Session
@@ -23,7 +23,7 @@ Level = Handoff.Qualification
 DEADLINE_MAX = 200
 ROUTING: dict[str, str] = {Intent.PYLOTO_ENTREGA_REQUEST: "delivery"}
 ROUTING_GENERAL, ROUTING_FAILURE = "general", "failure"
-DECIDING_ROLES = ("Sócio(a)", "Dono(a)", "Direção")  # of those that `flows.find_role` names
+DECIDING_ROLES = ("Sócio(a)", "Dono(a)", "Direção")  # of those that `answers.find_role` names
 INTEREST = {  # how much a line of business is worth, the greatest 1
     Intent.CUSTOM_SOFTWARE: 1.0,
     Intent.SAAS_COMMUNICATION: 0.8,

@@ -13,6 +13,7 @@ from . import flows, replies, sessions
 from .intents import STRENGTH, IntentQueue, Outcome
 from .models import Conversation, Mode, Session
 from .plans import Turn, TurnPlan, expires_to_person
+from .profile_facts import to_profile
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
 
@@ -84,7 +85,7 @@ def plan_answers(
     if IntentQueue(current.intents).is_frozen(intent) or dict(answers).items() <= collected.items():
         return turn.silent(session, Outcome.AWAITING_USER)
     current.collected[intent] = collected | dict(answers)
-    turn.learn(flows.to_profile(flow, dict(answers)))
+    turn.learn(to_profile(flow, dict(answers)))
     return turn.plan(current, None, Outcome.AWAITING_USER)
 
 

@@ -1,17 +1,26 @@
 """Reading answers as Brazilians type them: a module for each kind of answer. Pure."""
 
+from .availability import find_availability, read_availability
+from .channels import CHANNEL_CHOICES, find_channels, read_channels
 from .choices import chosen
+from .clients import COMPANY, PERSON, SELF_EMPLOYED, find_business, find_client_type, find_role, read_client_type
 from .deadlines import find_deadline, read_deadline, settled
 from .money import find_money, read_money
-from .names import find_company, is_amount, is_name, read_company, read_name, read_text, read_thing
+from .names import find_company, is_name, read_company, read_name, read_text, read_thing
 from .numbers import find_people, find_per_month, read_count, read_per_month
-from .places import STATES, find_city, lacks_state, lacks_town, other_town, read_city, read_state, read_town, town_in
-from .words import SHORT_MAX, TEXT_MAX, UNKNOWN, Finder, Found, Reader, cleaned, found, one_of, plain, reader, squeezed
+from .places import find_city, lacks_state, lacks_town, other_town, read_city, read_state, read_town, town_in
+from .vehicles import find_vehicle, read_vehicle
+from .wishes import find_features, find_problem
+from .words import SENTENCE_WORDS_MIN, TEXT_MAX, UNKNOWN, Finder, Found, Reader, cleaned, plain, squeezed
 from .yes_no import is_no, is_only_refusal, is_refusal, is_yes
 
 __all__ = [
-    "SHORT_MAX", "STATES", "TEXT_MAX", "UNKNOWN", "Finder", "Found", "Reader", "chosen", "cleaned", "find_city", "find_company", "find_deadline",
-    "find_money", "find_people", "find_per_month", "found", "is_amount", "is_name", "is_no", "is_only_refusal", "is_refusal", "is_yes", "lacks_state", "lacks_town", "one_of", "other_town", "plain", "read_city", "read_company",
-    "read_count", "read_deadline", "read_money", "read_name", "read_per_month", "read_state", "read_text", "read_thing", "read_town", "reader",
-    "settled", "squeezed", "town_in",
+    "CHANNEL_CHOICES", "COMPANY", "PERSON", "SELF_EMPLOYED", "SENTENCE_WORDS_MIN", "TEXT_MAX", "UNKNOWN", "Finder",
+    "Found", "Reader", "chosen", "cleaned", "find_availability", "find_business", "find_channels", "find_city",
+    "find_client_type", "find_company", "find_deadline", "find_features", "find_money", "find_people",
+    "find_per_month", "find_problem", "find_role", "find_vehicle", "is_name", "is_no", "is_only_refusal",
+    "is_refusal", "is_yes", "lacks_state", "lacks_town", "other_town", "plain", "read_availability",
+    "read_channels", "read_city", "read_client_type", "read_company", "read_count", "read_deadline", "read_money",
+    "read_name", "read_per_month", "read_state", "read_text", "read_thing", "read_town", "read_vehicle", "settled",
+    "squeezed", "town_in",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""An answer out of a few: by its words, its number, its place, with a slip of the hand. Pure."""
+"""An answer out of a few: by its words, its number, its place, with a slip of the hand; or several of known kinds. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ai.text import one_slip
 
@@ -45,3 +45,18 @@ def _number(folded: str, count: int) -> int | None:
 
 def _near(typed: str, title: str) -> bool:
     return len(typed) >= _SLIP_MIN and plain(typed)[0] == title[0] and one_slip(typed, title)
+
+
+def mentioned(text: str, kinds: Mapping[str, str]) -> list[str]:
+    """The kinds, each with its pattern over plain text, that a text speaks of, without those it says there is none of."""
+    folded = re.sub(r"\b(?:nao (?:tenho|temos|uso|usamos)|sem)\s(?:\w+\s)?\w+", " ", plain(text))
+    return [kind for kind, pattern in kinds.items() if re.search(rf"\b(?:{pattern})\b", folded)]
+
+
+def listed(kinds: Sequence[str], *, names: Container[str] = ()) -> str | None:
+    """ "WhatsApp, Instagram e telefone": what is no proper name is small after the first."""
+    if not kinds:
+        return None
+    first, *others = kinds
+    others = [kind if kind in names else kind[0].lower() + kind[1:] for kind in others]
+    return " e ".join(filter(None, [", ".join([first, *others[:-1]]), *others[-1:]]))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 UNKNOWN = "unknown"  # asked, and the customer can't or won't say: not asked again
 TEXT_MAX = 1000  # characters kept of a free answer
 SHORT_MAX = 120
+SENTENCE_WORDS_MIN = 4  # so much is a sentence, and may answer where any sentence does
 FIND_MAX = 8192  # characters of a turn in which answers are looked for
 READ_MAX = 2000  # characters that are read of the answer to one short question
 

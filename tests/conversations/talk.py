@@ -158,3 +158,22 @@ class Talk:
 def text_of(reply: Reply | None) -> str:
     assert reply is not None
     return reply.text
+
+
+def asked_for_users() -> Talk:
+    """A talk in which the number of users is asked."""
+    talk = Talk()
+    for text in ("quero um app", "empresa", "organizar os pedidos da loja", "receber pedidos e avisar o cliente"):
+        talk.say(text)
+    return talk
+
+
+_TOLD = {
+    "client_type": "Empresa", "problem": "controlar o estoque", "features": "cadastro e relatórios", "users": "10",
+    "city": "Castro/PR", "deadline": "até março (03/2027)",
+}  # fmt: skip
+
+
+def told_of_software(count: int) -> dict[str, str]:
+    """What a customer has told who answered so many of the questions for a software."""
+    return dict(list(_TOLD.items())[:count])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversations import answers, flows
+from conversations import answers, collecting, flows
 from conversations.answers import UNKNOWN
 from conversations.intents import Intent
 
@@ -24,7 +24,7 @@ def asked(intent: Intent, name: str) -> Read:
     """What the field of a flow makes of a text that answers its question."""
     field = flows.FLOWS[intent.value].field(name)
     assert field is not None
-    return lambda text: flows.read_answer(field, text, TODAY)
+    return lambda text: collecting.read_answer(field, text, TODAY)
 
 
 def yes_or_no(text: str) -> str | None:
@@ -170,7 +170,7 @@ def test_strange_text_is_read_without_an_error(text: str) -> None:
 def test_any_text_on_any_day_is_read_without_an_error_and_within_the_limits(text: str, today: date) -> None:
     for flow in flows.FLOWS.values():
         for field in flow.fields:
-            value = flows.read_answer(field, text, today)
+            value = collecting.read_answer(field, text, today)
             assert value is None or 0 < len(value) <= answers.TEXT_MAX
             found = field.find(text) if field.find else None
             assert found is None or (found.value and 0 <= found.start <= found.end <= len(text))

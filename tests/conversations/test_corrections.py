@@ -1,153 +1,18 @@
-"""Several answers at once, in any order, and corrections of what was said before."""
+"""Corrections of what was said before."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from conversations import flows, replies
+from conversations.collecting import absorb
+from conversations.corrections import correction
 from conversations.flows import FLOWS
-from conversations.whatsapp.messages import BUTTONS_MAX, ROW_TITLE_MAX, ROWS_MAX
-from tests.conversations.talk import Talk, text_of
+from tests.conversations.talk import Talk, asked_for_users, text_of, told_of_software
 
 TODAY = date(2026, 11, 23)
-SOFTWARE, SAAS = FLOWS["CUSTOM_SOFTWARE"], FLOWS["SAAS_COMMUNICATION"]
-DRIVER, MERCHANT = FLOWS["PYLOTO_ENTREGA_DRIVER_SIGNUP"], FLOWS["PYLOTO_ENTREGA_MERCHANT_SIGNUP"]
-TOLD = {
-    "client_type": "Empresa", "problem": "controlar o estoque", "features": "cadastro e relatórios", "users": "10",
-    "city": "Castro/PR", "deadline": "até março (03/2027)",
-}  # fmt: skip
+SOFTWARE = FLOWS["CUSTOM_SOFTWARE"]
 
 
-def first(count: int) -> dict[str, str]:
-    """What a customer has told who answered so many of the questions for a software."""
-    return dict(list(TOLD.items())[:count])
-
-
-# --- several answers --------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("flow", "known", "text", "taken"),
-    [
-        (SOFTWARE, 3, "10, ponta grossa, até março", {"users": "10", "city": "Ponta Grossa/PR", "deadline": "até março (03/2027)"}),
-        (SOFTWARE, 3, "uns 10 usuários em Castro/PR, sem pressa", {"users": "10", "city": "Castro/PR", "deadline": "sem pressa"}),
-        (SOFTWARE, 3, "10\nirati paraná\npra março", {"users": "10", "city": "Irati/PR", "deadline": "pra março (03/2027)"}),
-        (SOFTWARE, 3, "até março, somos de Tibagi, umas 10 pessoas", {"users": "10", "city": "Tibagi/PR", "deadline": "até março (03/2027)"}),
-        (SOFTWARE, 3, "somos 8\nR$ 5.000\nlondrina", {"users": "8", "budget": "R$ 5.000", "city": "Londrina/PR"}),
-        (SOFTWARE, 3, "10 em Castro", {"users": "10", "city": "Castro/PR"}),
-        (SOFTWARE, 3, "10; xanxerê; em 2 meses; uns 5 mil",
-         {"users": "10", "city": "Xanxerê/SC", "deadline": "em 2 meses (01/2027)", "budget": "uns 5 mil"}),
-        (SOFTWARE, 3, "oi\n10", {"users": "10"}),
-        (SOFTWARE, 3, "eu e mais 3, de Guarapuava", {"users": "4", "city": "Guarapuava/PR"}),
-        (SOFTWARE, 4, "em natal", {"city": "Natal/RN"}),
-        (SOFTWARE, 4, "castro, e preciso até 15/12", {"city": "Castro/PR", "deadline": "até 15/12 (15/12/2026)"}),
-        (SOFTWARE, 4, "castro\n42 99999-1234", {"city": "Castro/PR"}),
-        (SOFTWARE, 5, "até março, uns 5 mil", {"deadline": "até março (03/2027)", "budget": "uns 5 mil"}),
-        (SOFTWARE, 0, "empresa\npreciso controlar o estoque da loja", {"client_type": "Empresa", "problem": "preciso controlar o estoque da loja"}),
-        (SOFTWARE, 0, "empresa\nvocês atendem aos sábados?", {"client_type": "Empresa"}),
-        (SOFTWARE, 1, "controlar o estoque da padaria, somos 12 pessoas em Castro/PR e preciso até março",
-         {"problem": "controlar o estoque da padaria, somos 12 pessoas em Castro/PR e preciso até março", "users": "12",
-          "city": "Castro/PR", "deadline": "até março (03/2027)"}),
-        (SOFTWARE, 1, "controlar o ponto de 200 funcionários, hoje é tudo em papel, 24 horas por dia",
-         {"problem": "controlar o ponto de 200 funcionários, hoje é tudo em papel, 24 horas por dia"}),
-        (DRIVER, 0, "Zé da Silva, de Castro, tenho uma biz", {"name": "Zé da Silva", "city": "Castro/PR", "vehicle": "Moto"}),
-        (DRIVER, 0, "José Carlos\nponta grossa\nmoto\nsó à noite",
-         {"name": "José Carlos", "city": "Ponta Grossa/PR", "vehicle": "Moto", "availability": "Só à noite"}),
-        (SOFTWARE, 3, "controlar o estoque, avisar do vencimento, relatório todo fim do mês", {}),
-        (SOFTWARE, 3, "10 pessoas, em 3 meses", {"users": "10", "deadline": "em 3 meses (02/2027)"}),
-        (SOFTWARE, 1, "é pra empresa sim", {"client_type": "Empresa"}),
-        (SOFTWARE, 4, "pra ontem", {"deadline": "pra ontem"}),
-        (SOFTWARE, 1, "prefiro não dizer", {"problem": "unknown"}),
-        (SOFTWARE, 1, "até março", {"deadline": "até março (03/2027)"}),
-        (SOFTWARE, 1, "pessoa física", {"client_type": "Pessoa física"}),
-        (SOFTWARE, 2, "autônomo", {"client_type": "Autônomo(a)"}),
-        (SOFTWARE, 5, "Belo Horizonte", {"city": "Belo Horizonte/MG"}),
-        (SOFTWARE, 5, "somos 12", {"users": "12"}),
-        (DRIVER, 0, "carlos souza, castro, moto, só à noite",
-         {"name": "Carlos Souza", "city": "Castro/PR", "vehicle": "Moto", "availability": "Só à noite"}),
-        (DRIVER, 0, "me chamo Carlos Souza, sou de Castro, tenho moto e posso trabalhar à noite",
-         {"name": "Carlos Souza", "city": "Castro/PR", "vehicle": "Moto", "availability": "Só à noite"}),
-        (DRIVER, 0, "Maria de Castro", {"name": "Maria de Castro"}),
-        (DRIVER, 0, "Carlos Campos\n30 anos", {"name": "Carlos Campos"}),
-        (SOFTWARE, 3, "10 pessoas, pode?", {"users": "10"}),
-        (SOFTWARE, 0, "vcs tem cnpj?", {}),
-        (SOFTWARE, 5, "opa março", {"deadline": "março (03/2027)"}),
-        (SOFTWARE, 6, "na verdade 8 mil", {"budget": "8 mil"}),
-        (MERCHANT, 0, "Doce Mel, em Castro", {"company": "Doce Mel", "city": "Castro/PR"}),
-    ],
-)  # fmt: skip
-def test_every_answer_of_a_message_is_taken(flow: flows.Flow, known: int, text: str, taken: dict[str, str]) -> None:
-    collected = first(known) if flow is SOFTWARE else {}
-    field = flow.next_field(collected)
-    assert field is not None
-    assert flows.absorb(flow, text, collected, field.name, today=TODAY) == taken
-
-
-# What a system should do, or what is wrong today, told in answer to the question for the problem.
-ABOUT_SOMETHING_ELSE = [
-    "controlar a agenda dos médicos e os pacientes de cada dia",
-    "hoje anoto tudo no caderno e no fim do mês não bate",
-    "as entregas atrasam na sexta e no sábado",
-    "vender pela internet para todo o Brasil, de Curitiba a Manaus",
-    "mandar boleto todo dia 10 e cobrar quem não pagou até o vencimento",
-    "emitir nota fiscal e relatório mensal",
-    "quero que o cliente pague 50 reais por mês pelo aplicativo",
-    "o sistema atual custa R$ 300 por mês e é ruim",
-    "temos 3 lojas e 40 produtos",
-    "cadastrar até 200 alunos por turma",
-    "lembrar o cliente da consulta 24 horas antes",
-    "acompanhar as metas dos vendedores por semana",
-    "perdi 2 clientes na semana passada",
-    "atendo das 8h às 18h de segunda a sexta",
-    "organizar as vendas do Natal e da Páscoa",
-    "funciona desde 2015 em planilha",
-    "integrar com o sistema da Palmeira Distribuidora",
-    "quero controlar 15 motos e 20 motoristas",
-    "mostrar na tela os pedidos de hoje e de amanhã",
-    "preciso parar de usar papel",
-    "avisar uma semana antes do vencimento",
-    "a cada 3 meses refazer o contrato",
-    "ver o estoque das 2 filiais",
-    "um catálogo com 500 itens",
-    "receber pix e cartão em até 12x",
-    "o cliente escolhe entrega em 30 minutos",
-    "pedido mínimo de 20 reais",
-    "quero reservar mesas para 4 pessoas",
-    "dividir a conta por pessoa",
-    "calcular o frete de Santos a Salvador",
-    "gerar relatório em janeiro e julho",
-    "contrato de 12 meses com os inquilinos",
-    "a nossa média é 4 mil visitas no site",
-]
-
-
-@pytest.mark.parametrize("text", ABOUT_SOMETHING_ELSE)
-def test_the_numbers_days_sums_and_places_of_a_story_answer_nothing(text: str) -> None:
-    known = {"client_type": "Empresa"}
-    assert flows.absorb(SOFTWARE, text, known, "problem", today=TODAY) == {"problem": text}
-    known = {"business_type": "padaria", "channels": "WhatsApp"}
-    assert flows.absorb(SAAS, text, known, "pain", today=TODAY) == {"pain": text}
-
-
-PARTS = {
-    "users": "somos em 8", "city": "em Londrina/PR", "deadline": "até março", "budget": "uns R$ 5.000",
-    "client_type": "minha empresa",
-}  # fmt: skip
-MEANT = {
-    "users": "8", "city": "Londrina/PR", "deadline": "até março (03/2027)", "budget": "uns R$ 5.000",
-    "client_type": "Empresa",
-}  # fmt: skip
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.permutations(list(PARTS)), st.sampled_from([", ", " e ", "\n", ". "]), st.sampled_from([None, *PARTS]))
-def test_the_order_of_the_answers_does_not_matter(order: list[str], between: str, asked: str | None) -> None:
-    text = between.join(PARTS[name] for name in order)
-    collected = {} if asked is None else {"problem": "x", "features": "y"}
-    assert flows.absorb(SOFTWARE, text, collected, asked, today=TODAY).items() >= MEANT.items()
-
-
-# --- corrections ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("known", "text", "changed"),
     [
@@ -217,14 +82,14 @@ def test_the_order_of_the_answers_does_not_matter(order: list[str], between: str
     ],
 )  # fmt: skip
 def test_a_correction_changes_the_answer_that_it_is_about(known: int, text: str, changed: dict[str, str]) -> None:
-    collected = first(known)
+    collected = told_of_software(known)
     last, field = list(collected)[-1], SOFTWARE.next_field(collected)
     assert field is not None
-    assert flows.correction(SOFTWARE, text, collected, last, today=TODAY, asked=field.name) == changed
+    assert correction(SOFTWARE, text, collected, last, today=TODAY, asked=field.name) == changed
 
 
 def test_a_correction_in_the_talk_is_confirmed_and_the_open_question_comes_again() -> None:
-    talk = begun()
+    talk = asked_for_users()
     talk.say("10")
     talk.say("castro")
     reply = talk.say("errei, são 15 usuários")
@@ -243,143 +108,5 @@ def test_an_answer_out_of_the_profile_can_be_corrected() -> None:
 
 
 def test_a_budget_that_was_refused_can_be_given_later() -> None:
-    collected = {**TOLD, "budget": "unknown"}
-    assert flows.absorb(SOFTWARE, "tá bom, tenho uns R$ 5.000", collected, None, today=TODAY) == {
-        "budget": "uns R$ 5.000"
-    }
-
-
-# --- refused, doubtful, incomplete ------------------------------------------------------------------------------------
-def begun() -> Talk:
-    """A talk in which the number of users is asked."""
-    talk = Talk()
-    for text in ("quero um app", "empresa", "organizar os pedidos da loja", "receber pedidos e avisar o cliente"):
-        talk.say(text)
-    return talk
-
-
-@pytest.mark.parametrize("text", ["não sei", "depende", "prefiro não dizer", "ainda não sei"])
-def test_a_refused_question_is_not_asked_again(text: str) -> None:
-    talk = begun()
-    assert "cidade" in text_of(talk.say(text))
-    assert talk.collected("CUSTOM_SOFTWARE")["users"] == "unknown"
-
-
-@pytest.mark.parametrize("text", ["15/03/2020", "dia 31/02", "em outubro de 2026"])
-def test_a_deadline_that_is_past_or_in_no_calendar_is_asked_again(text: str) -> None:
-    talk = begun()
-    talk.say("10")
-    talk.say("castro")
-    reply = text_of(talk.say(text))
-    assert "já passou ou não existe" in reply
-    assert "Para quando seria?" in reply
-    assert "deadline" not in talk.collected("CUSTOM_SOFTWARE")
-
-
-def test_a_question_that_was_missed_comes_with_an_example() -> None:
-    assert "como 5 ou 10 a 20" in text_of(begun().say("42 99999-1234"))
-
-
-def test_the_day_a_deadline_means_is_that_of_the_message_in_sao_paulo() -> None:
-    """Half past ten in the evening in São Paulo, already tomorrow in UTC; written an hour before it reached us."""
-    talk = Talk(now=datetime(2026, 11, 24, 1, 30, tzinfo=UTC))
-    for text in ("quero um app", "empresa", "organizar os pedidos da loja", "receber pedidos", "10", "castro"):
-        talk.say(text)
-    talk.say("amanhã", late=timedelta(hours=1))
-    assert talk.collected("CUSTOM_SOFTWARE")["deadline"] == "amanhã (24/11/2026)"
-
-
-@pytest.mark.parametrize(
-    ("answer", "then", "city"),
-    [
-        ("Guaragi", "paraná", "Guaragi/PR"),
-        ("santa helena", "PR", "Santa Helena/PR"),
-        ("Guaragi", "não sei", "Guaragi"),
-        ("Guaragi", "fica no paraná", "Guaragi/PR"),
-        ("Guaragi", "castro", "Castro/PR"),
-        ("Guaragi", "irati pr", "Irati/PR"),
-        ("Ceará", "cascavel", "Cascavel/CE"),
-        ("Paraná", "irati", "Irati/PR"),
-        ("sou do paraná", "prefiro não dizer", "Paraná"),
-    ],
-)
-def test_what_a_place_lacks_is_asked_once(answer: str, then: str, city: str) -> None:
-    talk = begun()
-    talk.say("10")
-    assert ("qual estado" if answer[-3:] not in ("aná", "ará") else "qual cidade") in text_of(talk.say(answer))
-    assert "Para quando" in text_of(talk.say(then))
-    assert talk.collected("CUSTOM_SOFTWARE")["city"] == city
-    assert talk.profile.city == (city if "/" in city else "")  # a town that is not known stays out of the profile
-
-
-def test_a_place_that_is_known_needs_no_state() -> None:
-    talk = begun()
-    talk.say("10")
-    assert "Para quando" in text_of(talk.say("xanxere"))
-
-
-# --- lists and buttons ------------------------------------------------------------------------------------------------
-FIELDS = [(flow, field) for flow in FLOWS.values() for field in flow.fields if field.choices]
-NAMES = [f"{flow.intent}-{field.name}" for flow, field in FIELDS]
-
-
-@pytest.mark.parametrize(("flow", "field"), FIELDS, ids=NAMES)
-def test_a_short_choice_has_buttons_and_a_longer_one_a_list(flow: flows.Flow, field: flows.Field) -> None:
-    reply = replies.question(flow, field)
-    assert len(reply.buttons) == (len(field.choices) if len(field.choices) <= BUTTONS_MAX else 0)
-    assert len(reply.rows) == (len(field.choices) if len(field.choices) > BUTTONS_MAX else 0)
-    assert len(reply.rows) <= ROWS_MAX
-    assert all(len(choice) <= (ROW_TITLE_MAX if reply.rows else 20) for choice in field.choices)
-
-
-@pytest.mark.parametrize(("flow", "field"), FIELDS, ids=NAMES)
-def test_a_choice_is_read_by_its_words_and_by_its_number(flow: flows.Flow, field: flows.Field) -> None:
-    for number, choice in enumerate(field.choices, start=1):
-        value = flows.read_answer(field, choice, TODAY)
-        assert value is not None
-        assert value == "unknown" or value.lower().startswith(choice.lower())
-        for text in (choice.upper(), f"{choice}!", str(number), f"opção {number}", f"{number}."):
-            assert (flows.read_answer(field, text, TODAY) or "").lower() == value.lower()
-
-
-def test_a_tapped_row_is_the_answer() -> None:
-    talk = Talk()
-    talk.say("quero ser entregador")
-    talk.say("Zé da Silva")
-    reply = talk.say("castro")
-    assert reply is not None
-    row = reply.rows[3]
-    talk.tap(row.id, row.title)
-    assert talk.collected("PYLOTO_ENTREGA_DRIVER_SIGNUP")["vehicle"] == "Van ou utilitário"
-
-
-# --- nobody is misunderstood in silence -------------------------------------------------------------------------------
-def test_what_was_found_in_a_sentence_is_said_back() -> None:
-    talk = Talk()
-    reply = text_of(talk.say("quero um sistema para controlar o estoque, somos uma equipe de 12, em castro, até março"))
-    assert "Anotei:\n• Quantidade de usuários: 12\n• Cidade: Castro/PR\n• Prazo: até março (03/2027)" in reply
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [("uma dúzia", "Anotei: 12 (quantidade de usuários)."), ("eu e mais 3", "Anotei: 4 (quantidade de usuários)."),
-     ("10", ""), ("não sei", "")],
-)  # fmt: skip
-def test_an_answer_that_was_read_as_other_words_is_said_back(text: str, said: str) -> None:
-    reply = text_of(begun().say(text))
-    assert "cidade" in reply
-    assert said in reply
-    assert ("Anotei:" in reply) == bool(said)
-
-
-@pytest.mark.parametrize(("text", "said"), [("me chamo ana souza", False), ("ana souza", False),
-                                            ("carlos sou de castro e trabalho com isso faz tempo", True)])  # fmt: skip
-def test_a_name_that_was_cut_out_of_a_sentence_is_said_back(text: str, said: bool) -> None:
-    taken = flows.absorb(DRIVER, text, {}, "name", today=TODAY)
-    assert ("Nome" in flows.told_back(DRIVER, taken, text, "name")) == said
-
-
-def test_a_tapped_answer_is_not_said_back() -> None:
-    talk = Talk()
-    talk.say("quero um app")
-    assert "Anotei:" not in text_of(talk.tap("field:CUSTOM_SOFTWARE:client_type:0", "Empresa"))
+    collected = {**told_of_software(6), "budget": "unknown"}
+    assert absorb(SOFTWARE, "tá bom, tenho uns R$ 5.000", collected, None, today=TODAY) == {"budget": "uns R$ 5.000"}

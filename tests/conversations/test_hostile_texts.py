@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from ai import knowledge, rules
-from conversations import answers, flows
+from conversations import answers, collecting, corrections, flows
 from conversations.hearing import TEXT_MAX
 from tests.conversations.talk import Talk
 from tests.lab import hostile
@@ -15,7 +15,7 @@ TODAY = date(2026, 11, 23)
 READERS: list[Callable[[str], object]] = [
     answers.is_yes, answers.is_no, answers.is_refusal, answers.read_count, answers.find_people, answers.read_per_month,
     answers.read_city, answers.read_state, answers.read_deadline, answers.read_money, answers.read_text, answers.read_name,
-    answers.read_company, answers.read_thing, answers.find_city, answers.find_deadline, answers.find_money, flows.find_role,
+    answers.read_company, answers.read_thing, answers.find_city, answers.find_deadline, answers.find_money, answers.find_role,
     rules.classify, rules.is_question, rules.is_small_talk, knowledge.find_answer,
 ]  # fmt: skip
 
@@ -31,7 +31,7 @@ def test_a_reader_is_done_with_a_hostile_text_at_once(read: Callable[[str], obje
 def test_a_flow_looks_for_its_answers_in_a_hostile_text_at_once(flow: flows.Flow) -> None:
     for text in hostile.texts(TEXT_MAX):
         with hostile.fuse():
-            flows.absorb(flow, text, {}, flow.fields[0].name, today=TODAY)
+            collecting.absorb(flow, text, {}, flow.fields[0].name, today=TODAY)
 
 
 @pytest.mark.parametrize("flow", flows.FLOWS.values(), ids=flows.FLOWS)
@@ -40,8 +40,8 @@ def test_a_flow_looks_for_a_correction_in_a_hostile_text_at_once(flow: flows.Flo
     for text in hostile.texts(TEXT_MAX):
         with hostile.fuse():
             begin = "não, na verdade muda o prazo, a cidade e as entregas "
-            said = (begin + text)[: flows.CORRECTION_MAX]
-            flows.correction(flow, said, collected, flow.fields[-1].name, today=TODAY)
+            said = (begin + text)[: corrections.CORRECTION_MAX]
+            corrections.correction(flow, said, collected, flow.fields[-1].name, today=TODAY)
 
 
 @pytest.mark.parametrize("part", ["1", "1\n", "A", "a "])
