@@ -16,8 +16,7 @@ from ai.responses import AIResponse
 from audit import EventType
 from profiles.models import UserProfile
 
-from . import flood, replies, sessions
-from .dialogue import Dialogue
+from . import dialogue, flood, replies, sessions
 from .hearing import SILENT_TYPES, Heard, hear, is_typed
 from .intents import COMMERCIAL, Intent, Outcome
 from .models import Actor, Conversation, Message, Mode, Session
@@ -138,7 +137,7 @@ def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: s
     if session is not None and sessions.is_active(session):
         if not sessions.has_expired(session, heard.first_at):
             sessions.touch(session, heard.answerable_from)
-            return Dialogue(turn, session, heard, is_new=False).run()
+            return dialogue.reply(turn, session, heard, is_new=False)
         turn.expire(session)
         if turn.handoff:
             return turn.plan(session, Reply(replies.handed_over_after_pause(turn.now)), Outcome.HANDOFF_HUMAN)
@@ -147,10 +146,8 @@ def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: s
     # Both limits leave the customer time for an answer, if it was we who let them wait.
     opened = turn.open_session(new_session_id, at=max(heard.first_at, heard.answerable_from - sessions.IDLE_LIMIT))
     sessions.touch(opened, heard.answerable_from)
-    dialogue = Dialogue(turn, opened, heard, is_new=True)
-    if routed:
-        dialogue.recall(Intent.PYLOTO_ENTREGA_REQUEST)  # who asks for a person now asks about that
-    return dialogue.run()
+    recalled = Intent.PYLOTO_ENTREGA_REQUEST if routed else None  # who asks for a person now asks about that
+    return dialogue.reply(turn, opened, heard, is_new=True, recalled=recalled)
 
 
 def _unspoken(plan: TurnPlan) -> TurnPlan:

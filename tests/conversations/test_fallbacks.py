@@ -60,7 +60,7 @@ def rules(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def dialogue(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "Dialogue", raising(LookupError("field")))
+    monkeypatch.setattr(pipeline.dialogue, "reply", raising(LookupError("field")))
 
 
 def renderer(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
