@@ -3,7 +3,8 @@
 What counts is when the customer wrote, by Meta's clock, never when it reached us: after an outage of ours a day's messages
 come at once, and nobody has flooded anything. Source: product.md §6.
 
-A loop is recognised by its texts: the same ones come back, whatever the bot says. Numbers in them do not count, since
+A loop is recognised by its texts: the same ones come back, whatever the bot says. The same text in answer to another question
+is another one ("prefiro não dizer"): who repeats it comes to the end of the questions. Numbers in them do not count, since
 machines put times and ticket numbers in; neither do photos and audios, nor, by themselves, the short answers of people
 ("não sei"). A tap proves a person: only people see buttons. The last net is a number: so many answers of the bot in a day
 and no person, and a person looks.
@@ -50,12 +51,19 @@ class Judged:
 
 
 def judge(
-    conversation: Conversation, messages: Sequence[Message], *, now: datetime, flood_max: int, loop_max: int
+    conversation: Conversation,
+    messages: Sequence[Message],
+    *,
+    now: datetime,
+    flood_max: int,
+    loop_max: int,
+    asked: str = "",
 ) -> Judged:
     """What the messages of a turn (oldest first; all of them are to be answered) say about their sender.
 
     `flood_max`: more messages than this within 60 seconds are a flood. `loop_max`: more answered turns than this within
-    a day are a loop. 0 turns either off. A conversation that changed hands since begins anew.
+    a day are a loop. 0 turns either off. `asked`: the question of a flow that they answer. A conversation that changed
+    hands since begins anew.
     """
     known = conversation.flood if _is_current(conversation) else {}
     newest = max(message.timestamp for message in messages)
@@ -71,7 +79,7 @@ def judge(
             state |= {"count": count + 1, "flooded_at": flooded_at}
             return Judged(Verdict.FLOOD, {"flood": state, "cooldown_until": flooded_at + pause}, pause)
     said = _gist(messages)
-    turns = _turns(known, messages, said, newest)
+    turns = _turns(known, messages, f"{asked}:{said}" if asked and said else said, newest)
     if loop_max and _goes_round(turns, loop_max, is_long=len(said) >= SAME_LETTERS_MIN):
         return Judged(Verdict.LOOP, {"flood": state | {"times": []}, "cooldown_until": newest + LOOP_SILENCE})
     return Judged(Verdict.FINE, {"flood": state | {"turns": turns[-loop_max:] if loop_max else []}})

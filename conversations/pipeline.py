@@ -92,6 +92,7 @@ def _stop(
         now=turn.now,
         flood_max=settings.FLOOD_MESSAGES_MAX,
         loop_max=settings.LOOP_TURNS_MAX,
+        asked=session.asked.get("field", "") if session is not None else "",
     )
     turn.changes |= judged.changes
     if judged.verdict is flood.Verdict.FINE:

@@ -41,6 +41,7 @@ class Writer:
         judged_after: timedelta = SECOND,
         tap: bool = False,
         kind: str = "text",
+        asked: str = "",
     ) -> Any:
         """One turn with these messages."""
         messages = []
@@ -48,7 +49,9 @@ class Writer:
             self.at += every
             payload = {"kind": "list_reply"} if tap else {}
             messages.append(Message(direction=Direction.IN, type=kind, text=text, payload=payload, timestamp=self.at))
-        judged = judge(self.header, messages, now=self.at + judged_after, flood_max=10, loop_max=self.loop_max)
+        judged = judge(
+            self.header, messages, now=self.at + judged_after, flood_max=10, loop_max=self.loop_max, asked=asked
+        )
         for name, value in judged.changes.items():
             setattr(self.header, name, value)
         return judged
@@ -219,6 +222,19 @@ def test_a_short_answer_to_many_questions_is_no_machine() -> None:
     assert {writer.sends(text, every=10 * SECOND).verdict for text in texts} == {Verdict.FINE}
 
 
+def test_the_same_answer_to_another_question_is_no_repetition() -> None:
+    writer = Writer()
+    for asked in ("client_type", "problem", "features", "users", "city", "deadline", "budget", ""):
+        assert writer.sends("prefiro não dizer", asked=asked).verdict is Verdict.FINE
+
+
+def test_the_same_answer_to_the_same_question_is() -> None:
+    writer = Writer()
+    writer.sends("Aguarde, por favor.", asked="problem")
+    verdicts = [writer.sends("Aguarde, por favor.", asked="users").verdict for _ in range(5)]
+    assert verdicts == [Verdict.FINE] * 4 + [Verdict.LOOP]
+
+
 @pytest.mark.parametrize("kind", ["image", "audio", "location"])
 def test_files_in_turns_of_their_own_count_by_their_number_alone(kind: str) -> None:
     writer = Writer()
@@ -336,6 +352,35 @@ def test_two_machines_end_with_one_handoff_and_silence() -> None:
     assert talk.handoff.summary.startswith("As mensagens deste contato se repetem")
     assert talk.plans[4].alert == "bot_loop_stopped"
     assert talk.say("Olá! Em que posso ajudar?", after=3 * HOUR) is None  # no acknowledgement either
+
+
+@pytest.mark.parametrize("text", ["prefiro não dizer", "prefiro não informar isso", "não sei dizer agora"])
+def test_who_refuses_every_question_is_a_person_and_comes_to_the_end(text: str) -> None:
+    talk = Talk()
+    talk.say("quero um sistema sob medida")
+    while not talk.handoffs:
+        assert talk.say(text) is not None
+        assert len(talk.plans) < 12
+    assert not any(plan.alert for plan in talk.plans)
+    assert not talk.handoff.summary.startswith("As mensagens deste contato se repetem")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Olá! Quero um sistema. Aguarde um momento que já vamos responder.",
+        "Preciso de um sistema: prefiro não dizer",
+        "Obrigado pelo contato! Quero ser entregador. Nosso horário é das 8h às 18h.",
+        "Em breve retornaremos o seu contato sobre a loja",
+    ],
+)
+def test_a_machine_whose_text_answers_questions_is_stopped_all_the_same(text: str) -> None:
+    """Each question is answered once at most: then it is the same to the same one, or the questions have ended."""
+    talk = Talk()
+    answers = [talk.say(text) for _ in range(60)]
+    assert sum(answer is not None for answer in answers) <= 9
+    assert len(talk.handoffs) == 1
+    assert answers[20:] == [None] * 40
 
 
 def test_a_released_conversation_is_the_bots_again_after_a_loop() -> None:
