@@ -60,9 +60,7 @@ class Customer:
         """Meta reports `status` ("delivered", …) of one of our messages."""
         return self.status_arrives(f"{self.user_key}.{message.pk}", status, wamid=wamid)
 
-    def status_arrives(
-        self, callback_data: str, status: str = "delivered", *, wamid: str = "wamid.other"
-    ) -> "Customer":
+    def status_arrives(self, callback_data: str, status: str = "sent", *, wamid: str = "wamid.other") -> "Customer":
         report = {"id": wamid, "status": status, "timestamp": str(int(time.time())), "recipient_id": self.wa_id}
         assert post(envelope(statuses=[report | {"biz_opaque_callback_data": callback_data}])).status_code == 200
         return self

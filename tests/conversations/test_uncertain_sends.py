@@ -75,6 +75,17 @@ def test_a_failed_status_tells_that_it_never_arrived(customer: Customer) -> None
     assert [handoff.routing for handoff in customer.handoffs] == ["failure"]
 
 
+@pytest.mark.parametrize("status", ["delivered", "read", "played"])
+def test_what_customers_do_with_older_messages_is_no_sign_that_statuses_come(
+    customer: Customer, clock: Any, status: str
+) -> None:
+    uncertain(customer)
+    clock.shift(2)
+    customer.status_arrives("f" * 32 + "." + "e" * 40, status)
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
+
+
 def test_without_a_status_it_is_sent_again_once(customer: Customer, clock: Any) -> None:
     uncertain(customer)
     statuses_come(customer, clock)
