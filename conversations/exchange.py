@@ -33,6 +33,7 @@ class Exchange:
         self.answered = 0  # answers taken from this turn
         self.noted: dict[str, dict[str, str]] = {}  # of them those that are said back, by intent and label
         self.picked: str | None = None  # the intent tapped in this turn
+        self.read: set[Intent] = set()  # whose answers were looked for in what was said before they asked
         self.dropped = False  # the active one was, in this turn
         self.leaves = False  # for now
         self.upset = ""  # why a human is offered to a customer who is
@@ -66,8 +67,7 @@ class Exchange:
             self.turn.lead.append(replies.already_noted(intent))
             return
         if (flow := flows.find_flow(intent)) and not explicit:  # while it waits, what was said of it is kept
-            known = self.session.collected.get(intent, {})
-            self.keep(flow, collecting.absorb(flow, self.heard.text, known, None, today=self.heard.said_on))
+            self._read(flow)
         if intent == Intent.PYLOTO_ENTREGA_REQUEST and entry.get("urgent") and self.queue.active:
             self.queue.choose()  # a delivery now goes first, unless the other one was picked explicitly
 
@@ -93,14 +93,22 @@ class Exchange:
         self.understood = True
 
     def absorb(self, *, answering: bool) -> None:
-        """Take from the text what the active flow can use."""
-        if (flow := self.active_flow or self._chosen_flow()) and self.heard.text:
-            collected = self.session.collected.setdefault(flow.intent.value, {})
-            asked = next((f.name for f in flow.fields if f.free), None) if answering else None
-            today = self.heard.said_on
-            self.keep(
-                flow, collecting.absorb(flow, self.heard.text, collected, asked, today=today, answering=answering)
-            )
+        """Take from the text what the active flow can use; `answering`: it describes what is wanted."""
+        flow = self.active_flow or self._chosen_flow()
+        if flow and self.heard.text:
+            self.session.collected.setdefault(flow.intent.value, {})
+            described = next((field.name for field in flow.fields if field.free), None) if answering else None
+            self._read(flow, described)
+
+    def _read(self, flow: Flow, described: str | None = None) -> None:
+        """Take from the text what it tells of a flow that did not ask for it; `described` is the field that it answers."""
+        text, today = self.heard.text, self.heard.said_on
+        collected = self.session.collected.get(flow.intent.value, {})
+        if described or self.session.asked.get("field"):
+            self.keep(flow, collecting.absorb(flow, text, collected, described, today=today))
+        elif flow.intent not in self.read:
+            self.read.add(flow.intent)
+            self.keep(flow, collecting.volunteered(flow, text, collected, today=today))
 
     def _chosen_flow(self) -> Flow | None:
         entry = self.queue.choose()

@@ -14,7 +14,8 @@ from .intents import Intent
 
 @dataclass(frozen=True)
 class Field:
-    """One thing to find out. `find` sees it in any message; `read` takes a message as the answer to the question.
+    """One thing to find out. `find` sees it in any message; `read` takes a message as the answer to the question; `lone` takes
+    one that was sent before the question, and can be nothing else.
 
     `free`: any sentence is an answer. `choices`: up to three are buttons, more a list; a tap names a choice by its place,
     so new ones come last. `profile`: the field of the profile that holds the same fact. `called`: what customers call it,
@@ -30,6 +31,7 @@ class Field:
     question: str
     read: Reader
     find: Finder | None = None
+    lone: Reader | None = None
     critical: bool = False
     free: bool = False
     choices: tuple[str, ...] = ()
@@ -97,7 +99,7 @@ _WHICH_CITY = "Me diz só a cidade e o estado, por exemplo: Ponta Grossa, PR."
 def _place(question: str, *, critical: bool = False) -> tuple[Field, ...]:
     """The city, and the state or the city once more where the answer lacks one."""
     return (
-        Field("city", "Cidade", question, answers.read_city, answers.find_city, critical=critical, profile="city", called=_WHERE,
+        Field("city", "Cidade", question, answers.read_city, answers.find_city, answers.lone_town, critical=critical, profile="city", called=_WHERE,
               again=_WHICH_CITY),
         Field("state", "Estado", "E em qual estado fica?", answers.read_state, completes="city",
               lacks=answers.lacks_state, again="Qual é o estado? Pode ser só a sigla, como PR ou SC."),
@@ -121,16 +123,16 @@ _FLOWS = (
         "software",
         (
             Field("client_type", "Tipo de cliente", "É para uma empresa, para você como autônomo(a) ou pessoa física?",
-                  answers.read_client_type, answers.find_client_type, choices=(COMPANY, SELF_EMPLOYED, PERSON), profile="is_business",
+                  answers.read_client_type, answers.find_client_type, answers.lone_client_type, choices=(COMPANY, SELF_EMPLOYED, PERSON), profile="is_business",
                   called=r"tipo de cliente"),
             Field("problem", "Problema a resolver", "Me conta: que problema ou tarefa esse sistema precisa resolver?",
-                  answers.read_text, answers.find_problem, critical=True, free=True, called=r"problema|objetivo",
+                  answers.read_text, answers.find_problem, answers.lone_problem, critical=True, free=True, called=r"problema|objetivo",
                   again="O que você quer que o sistema resolva? Por exemplo: controlar o estoque, agendar horários, organizar os pedidos."),
             Field("features", "Funcionalidades", "E o que ele precisa fazer? Pode listar as principais funções, do seu jeito.",
                   answers.read_text, answers.find_features, critical=True, free=True, called=r"func(?:oes|ionalidades?)|recursos",
                   again="Quais funções ele precisa ter? Por exemplo: cadastro de clientes, relatórios, aviso pelo WhatsApp."),
             Field("users", "Quantidade de usuários", "Quantas pessoas vão usar o sistema, mais ou menos?",
-                  answers.read_count, answers.find_people, critical=True,
+                  answers.read_count, answers.find_people, answers.lone_people, critical=True,
                   called=r"(?:(?:numero|quantidade|total|qtd) de )?(?:usuarios?|pessoas|acessos)|quantidade",
                   again="Quantas pessoas, mais ou menos? Pode ser só um número, como 5 ou 10 a 20."),
             *_place("Em qual cidade e estado vocês estão?", critical=True),
@@ -139,7 +141,7 @@ _FLOWS = (
                   again="Para quando seria? Por exemplo: até março, em 3 meses, sem pressa.",
                   doubt="Essa data já passou ou não existe no calendário. 🤔"),
             Field("budget", "Orçamento", "Por último: você já tem um orçamento em mente? Se preferir não dizer, tudo bem.",
-                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH, told=_TO_SPEND,
+                  answers.read_money, answers.find_money, answers.lone_budget, choices=(_NO_BUDGET,), called=_HOW_MUCH, told=_TO_SPEND,
                   again="Qual seria o valor, mais ou menos? Por exemplo: até 5 mil. Se preferir não dizer, tudo bem."),
         ),
     ),
@@ -149,7 +151,7 @@ _FLOWS = (
         "saas",
         (
             Field("business_type", "Tipo de negócio", "Qual é o ramo do seu negócio? Escolha na lista ou escreva.", answers.read_thing,
-                  answers.find_business, critical=True, free=True, choices=_BUSINESSES, called=r"ramo|tipo de negocio|segmento"),
+                  answers.find_business, answers.lone_business, critical=True, free=True, choices=_BUSINESSES, called=r"ramo|tipo de negocio|segmento"),
             Field("channels", "Canais", "Por quais canais seus clientes falam com vocês hoje? Escolha na lista ou escreva.",
                   answers.read_channels, answers.find_channels, critical=True, called=r"canais|canal",
                   choices=answers.CHANNEL_CHOICES),
@@ -158,12 +160,12 @@ _FLOWS = (
                   called=r"(?:(?:numero|quantidade|volume|total|qtd) de )?(?:conversas|mensagens|atendimentos)|volume",
                   again="Quantas, mais ou menos? Por exemplo: 30 por dia, 500 por mês."),
             Field("pain", "Principal dificuldade", "O que mais atrapalha o atendimento de vocês hoje?", answers.read_text,
-                  critical=True, free=True, called=r"dificuldade|problema", lament=r"nao (?:consig\w+|damos|da|dou) (?:conta|respond\w+|atend\w+)(?! (?:iss?o|ess[ae]|est[ae]|agora|a pergunta|voce|vc))",
+                  lone=answers.lone_pain, critical=True, free=True, called=r"dificuldade|problema", lament=r"nao (?:consig\w+|damos|da|dou) (?:conta|respond\w+|atend\w+)(?! (?:iss?o|ess[ae]|est[ae]|agora|a pergunta|voce|vc))",
                   again="O que mais atrapalha hoje? Por exemplo: demora para responder, mensagens perdidas, falta de gente."),
-            Field("goal", "Objetivo", "E o que você gostaria de alcançar com o Pyloto?", answers.read_text, critical=True, free=True,
-                  called=r"objetivo|meta", again="O que você espera do Pyloto? Por exemplo: responder mais rápido, atender à noite, vender mais."),
+            Field("goal", "Objetivo", "E o que você gostaria de alcançar com o Pyloto?", answers.read_text,
+                  lone=answers.lone_goal, critical=True, free=True, called=r"objetivo|meta", again="O que você espera do Pyloto? Por exemplo: responder mais rápido, atender à noite, vender mais."),
             Field("budget", "Orçamento mensal", "Por último: já tem um orçamento mensal em mente? Se preferir não dizer, tudo bem.",
-                  answers.read_money, answers.find_money, choices=(_NO_BUDGET,), called=_HOW_MUCH, told=_TO_SPEND,
+                  answers.read_money, answers.find_money, answers.lone_monthly_budget, choices=(_NO_BUDGET,), called=_HOW_MUCH, told=_TO_SPEND,
                   again="Qual seria o valor por mês, mais ou menos? Por exemplo: até 300 reais. Se preferir não dizer, tudo bem."),
         ),
     ),
@@ -172,13 +174,13 @@ _FLOWS = (
         "Que legal que você quer entregar com a gente! São poucas perguntas.",
         "drivers",
         (
-            Field("name", "Nome", "Qual é o seu nome completo?", answers.read_name, profile="name", called=r"(?:meu )?nome",
+            Field("name", "Nome", "Qual é o seu nome completo?", answers.read_name, lone=answers.lone_name, profile="name", called=r"(?:meu )?nome",
                   again="Como você se chama? Pode ser só o nome e o sobrenome."),
             *_place("Em qual cidade você quer fazer entregas?"),
-            Field("vehicle", "Veículo", "Com qual veículo você vai trabalhar?", answers.read_vehicle, answers.find_vehicle,
+            Field("vehicle", "Veículo", "Com qual veículo você vai trabalhar?", answers.read_vehicle, answers.find_vehicle, answers.lone_vehicle,
                   choices=("Moto", "Bicicleta", "Carro", "Van ou utilitário", "Ainda não tenho"), called=r"veiculo"),
             Field("availability", "Disponibilidade", "Em quais dias e horários você pode trabalhar? Escolha na lista ou escreva.",
-                  answers.read_availability, answers.find_availability, free=True, called=r"disponibilidade|horarios?|dias",
+                  answers.read_availability, answers.find_availability, answers.lone_availability, free=True, called=r"disponibilidade|horarios?|dias",
                   choices=("O dia todo", "Só à noite", "Fins de semana", "De manhã", "À tarde", "Qualquer horário"),
                   again="Quando você pode trabalhar? Por exemplo: de segunda a sexta, à noite."),
         ),
@@ -188,11 +190,11 @@ _FLOWS = (
         "Que bom! Vamos ver como a gente pode cuidar das suas entregas. São poucas perguntas.",
         "merchants",
         (
-            Field("company", "Empresa", "Qual é o nome da sua empresa?", answers.read_company, answers.find_company, profile="business_name",
-                  called=r"nome(?: da (?:empresa|loja))?|empresa", again="Como a empresa se chama? Pode ser o nome da fachada."),
+            Field("company", "Empresa", "Qual é o nome da sua empresa?", answers.read_company, answers.find_company, answers.lone_company,
+                  profile="business_name", called=r"nome(?: da (?:empresa|loja))?|empresa", again="Como a empresa se chama? Pode ser o nome da fachada."),
             *_place("Em qual cidade ela fica?"),
-            Field("segment", "Segmento", "O que vocês vendem? Escolha na lista ou escreva.", answers.read_thing, answers.find_business, free=True,
-                  choices=_SEGMENTS, called=r"segmento|ramo"),
+            Field("segment", "Segmento", "O que vocês vendem? Escolha na lista ou escreva.", answers.read_thing, answers.find_business,
+                  answers.lone_segment, free=True, choices=_SEGMENTS, called=r"segmento|ramo"),
             Field("deliveries", "Entregas por mês", "Quantas entregas vocês fazem por mês, mais ou menos?",
                   answers.read_per_month, answers.find_per_month,
                   called=r"(?:(?:numero|quantidade|volume|total|qtd) de )?entregas|volume|quantidade",

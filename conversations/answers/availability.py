@@ -5,7 +5,7 @@ import re
 from .names import read_text
 from .places import find_city
 from .vehicles import mentions_vehicle
-from .words import SENTENCE_WORDS_MIN, TEXT_MAX, Found, cleaned, plain, squeezed
+from .words import LONE_MAX, SENTENCE_WORDS_MIN, TEXT_MAX, Found, cleaned, plain, squeezed
 
 _AVAILABLE = (
     ("O dia todo", r"(?:o )?dia (?:todo|inteiro)|integral(?:mente)?|tempo integral|periodo integral"),
@@ -44,3 +44,17 @@ def find_availability(text: str) -> Found | None:
     match = _SAID_AVAILABLE.search(plain(text[:TEXT_MAX]))
     value = read_availability(match["when"]) if match else None
     return Found(value, *match.span()) if match and value else None
+
+
+_DAY = r"(?:segunda|terca|quarta|quinta|sexta|sabado|domingo|seg|ter|qua|qui|sex|sab|dom)s?(?:-feira)?"
+_WHEN = (
+    rf"(?:{'|'.join(pattern for _, pattern in _AVAILABLE[:5])}|(?:em )?qualquer (?:horario|hora|dia)|todos os dias"
+    rf"|(?:de )?{_DAY} (?:a|ate|e) {_DAY}(?: (?:de |a |pela )?(?:manha|tarde|noite))?)"
+)
+_LONE = re.compile(
+    rf"(?:(?:posso|consigo|trabalho|disponivel|disponibilidade|livre|so) ){{0,3}}{_WHEN}(?:(?:,| e|, e) {_WHEN}){{0,3}}"
+)
+
+
+def lone_availability(text: str) -> str | None:
+    return read_availability(text) if _LONE.fullmatch(squeezed(text[:LONE_MAX])) else None

@@ -2,7 +2,7 @@
 
 import re
 
-from .words import found, one_of, plain, squeezed
+from .words import LONE_MAX, cleaned, found, one_of, plain, squeezed
 
 COMPANY, SELF_EMPLOYED, PERSON = "Empresa", "Autônomo(a)", "Pessoa física"
 _BUSINESS = (
@@ -46,9 +46,30 @@ find_role = one_of(
 
 
 # What a business is called that says what it does; "minha loja" and "minha empresa" do not.
-find_business = found(
-    r"\b(?:minha|meu|nossa|nosso|uma|um|da|do|na|no|pra|para|pro|tenho|temos|abri)\s(?:a\s|o\s)?(?P<what>loja de \w{3,20}|pizzaria|padaria"
+_BUSINESSES = (
+    r"loja de \w{3,20}|pizzaria|padaria"
     r"|confeitaria|doceria|lanchonete|hamburgueria|restaurante(?: \w{4,12}(?=$|[.,!?\n]))?|farmacia|floricultura|mercearia|supermercado|pet ?shop"
     r"|clinica(?: (?:odontologica|veterinaria|medica|estetica|de \w{4,20}))?|consultorio(?: \w{5,15})?|escola de \w{3,20}|academia|imobiliaria"
-    r"|oficina(?: mecanica)?|salao(?: de beleza)?|barbearia|otica|papelaria|sorveteria|distribuidora(?: de \w{3,20})?|autopecas|escritorio de \w{5,20})\b"
+    r"|oficina(?: mecanica)?|salao(?: de beleza)?|barbearia|otica|papelaria|sorveteria|distribuidora(?: de \w{3,20})?|autopecas|escritorio de \w{5,20}"
 )
+find_business = found(
+    rf"\b(?:minha|meu|nossa|nosso|uma|um|da|do|na|no|pra|para|pro|tenho|temos|abri)\s(?:a\s|o\s)?(?P<what>{_BUSINESSES})\b"
+)
+_find_goods = found(
+    r"^\s*(?:vendemos|vendo(?! (?:aqui|isso|se|que|como|o|as|opcoes)\b)|trabalhamos com|trabalho com)\s(?P<what>[a-z][a-z, ]{2,60})[\s.!]*$"
+)
+
+
+def lone_client_type(text: str) -> str | None:
+    says = r"(?:(?:e|eh|sou|somos|pra|para|uma?|a|minha|nossa) ){0,4}(?:empresa|firma|pessoa juridica)(?: (?:mesmo|mesma|sim))?"
+    return COMPANY if re.fullmatch(says, squeezed(text[:LONE_MAX])) else None
+
+
+def lone_business(text: str) -> str | None:
+    return cleaned(text).strip(" .!") if re.fullmatch(_BUSINESSES, squeezed(text[:LONE_MAX])) else None
+
+
+def lone_segment(text: str) -> str | None:
+    """ "pet shop", and "vendemos flores": what else could a shop say with it?"""
+    goods = _find_goods(text[:LONE_MAX])
+    return goods.value.strip() if goods else lone_business(text)

@@ -4,7 +4,7 @@ import re
 
 from .deadlines import find_deadline
 from .numbers import PEOPLE
-from .words import FIND_MAX, NO_COUNT, READ_MAX, SHORT_MAX, UNKNOWN, Found, blank, cleaned, plain, squeezed
+from .words import FIND_MAX, LONE_MAX, NO_COUNT, READ_MAX, SHORT_MAX, UNKNOWN, Found, blank, cleaned, plain, squeezed
 from .yes_no import is_no, is_refusal
 
 _NUMBER = (
@@ -88,3 +88,23 @@ def _counts_something(folded: str, end: int) -> bool:
             folded[end : end + 30],
         )
     )
+
+
+_LONE = re.compile(
+    rf"(?:(?:o )?(?:investimento|verba)(?: e)?(?: de|:)? )?{_LEAD}\d{{1,3}}(?:,\d)?\s?(?:mil|k)(?:\s(?:a|ate|ou)\s\d{{1,3}}\s?(?:mil|k))?(?: (?:no maximo|no total|mais ou menos))?"
+)
+
+
+_BUDGET = re.compile(r"\b(?:orcamento|valor(?:es)?|verba)\b")
+
+
+def lone_budget(text: str) -> str | None:
+    """Thousands, where nothing else is counted in thousands ("até 5 mil"), or a budget that is refused by name."""
+    return read_money(text) if _LONE.fullmatch(squeezed(text[:LONE_MAX])) else lone_monthly_budget(text)
+
+
+def lone_monthly_budget(text: str) -> str | None:
+    """ "prefiro não falar de orçamento"; a sum might be anything of a month's."""
+    said = squeezed(text[:LONE_MAX])
+    refuses = _BUDGET.search(said) and (is_refusal(text) or said.startswith("sem "))
+    return UNKNOWN if refuses and read_money(text) == UNKNOWN else None

@@ -7,6 +7,7 @@ from .words import (
     BLANK,
     CONTACTS,
     FIND_MAX,
+    LONE_MAX,
     NO_COUNT,
     READ_MAX,
     SHORT_MAX,
@@ -199,3 +200,28 @@ def _free(text: str, *, letters_min: int) -> str | None:
     if len(words) <= 3 and is_chat(_WISH_TO.sub("", said)):
         return None
     return line[:TEXT_MAX]
+
+
+_LONE_NAME = re.compile(
+    r"(?:(?:oi|ola|opa|bom dia|boa tarde|boa noite),? )?(?:(?:o )?meu nome(?: completo)? (?:e|eh)|(?:eu )?me chamo|pode me chamar de)"
+    r"(?: [a-z'-]+){1,5}"
+)
+_SHOP = r"[Ll]oja|[Ee]mpresa|[Mm]ercado|[Pp]adaria|[Pp]izzaria|[Ff]arm[aá]cia|[Rr]estaurante|[Nn]eg[oó]cio"
+_PROPER = r"[A-ZÀ-Ú][\w'&-]{0,29}(?:\s(?:(?:d[aeo]s?|e)\s)?[A-ZÀ-Ú0-9][\w'&-]{0,29}){0,4}"
+_LONE_COMPANY = re.compile(
+    rf"\s*(?:(?:(?:[AaOo]|[Mm]inha|[Mm]eu|[Nn]ossa|[Nn]osso)\s)?(?:{_SHOP})\s(?:é|e|eh|se chama|chama)|(?:[Ss]e )?[Cc]hama)\s(?P<name>{_PROPER})[\s.!]*"
+)
+
+
+def lone_name(text: str) -> str | None:
+    """The name of a person who introduces themselves."""
+    return read_name(text) if _LONE_NAME.fullmatch(squeezed(text[:LONE_MAX])) else None
+
+
+def lone_company(text: str) -> str | None:
+    """A company that is named: "a loja é Flor de Lis", "se chama Pet Feliz", "Farmácia São João"; by its capitals."""
+    text = text[:LONE_MAX]
+    if match := _LONE_COMPANY.fullmatch(text):
+        return match["name"]
+    found = _COMPANY.search(f"da {text.strip(' .!')}")
+    return found["name"] if found and found["name"] == text.strip(" .!") else None

@@ -7,7 +7,7 @@ stand in it become `Number`s, and neighbours become one `Amount`: a range, a sum
 import re
 from typing import NamedTuple
 
-from .words import BLANK, FIND_MAX, NO_COUNT, READ_MAX, Found, blank, plain, squeezed
+from .words import BLANK, FIND_MAX, LONE_MAX, NO_COUNT, READ_MAX, Found, blank, plain, squeezed
 
 _UNITS = {
     "um": 1, "uma": 1, "dois": 2, "duas": 2, "tres": 3, "treis": 3, "quatro": 4, "cinco": 5, "seis": 6, "sete": 7, "oito": 8,
@@ -322,3 +322,8 @@ def read_per_month(text: str) -> str | None:
         count = read_count(folded[: good.start()])
         return f"{count} por dia" if count else None
     return read_count(blank(_ALONE, plain(text)))  # nobody does "só eu" a month
+
+
+def lone_people(text: str) -> str | None:
+    says = r"(?:e |eh )?(?:so|somente|apenas) eu(?: (?:vou usar|uso|mesm[oa]|msm[oa]?))?|eu e (?:mais )?\d{1,3}(?: pessoas?)?"
+    return read_count(text) if re.fullmatch(says, squeezed(text[:LONE_MAX])) else None

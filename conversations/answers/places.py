@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from .words import CONTACTS, FIND_MAX, SHORT_MAX, Found, blank, cleaned, is_chat, plain
+from .words import CONTACTS, FIND_MAX, LONE_MAX, SHORT_MAX, Found, blank, cleaned, is_chat, plain, squeezed
 from .yes_no import is_refusal
 
 STATES = {
@@ -83,6 +83,7 @@ _SAID_TO_BE = re.compile(
 )
 _INSIDE = re.compile(r"\bem\s(?P<rest>[a-z][a-z' -]{2,40})")
 _NEAR = ("castro", "palmeira", "colombo", "carambei", "tibagi", "reserva", "ortigueira", "ipiranga", "arapoti")
+_WORDS_LIKE_TOWNS = ("reserva", "ipiranga")
 _NOT_A_PLACE = (
     r"\b(?:sistema|site|app\w*|orcamento|entrega\w*|favor|saber|dizer|casa|minutos?|depois|antes|ainda|mesmo|todo|lugar|pessoa\w*"
     r"|usuari\w+|funcionari\w+|reais|dias?|mes(?:es)?|anos?|semanas?|horas?|hoje|amanha|pressa|preco|valor|moto|carro|empresa|loja"
@@ -357,3 +358,11 @@ def town_in(state: str, town: str) -> str:
 def _title(name: str) -> str:
     words = name.strip(" ,-/").lower().split()
     return " ".join(w if w in _LOWER and i else w[:1].upper() + w[1:] for i, w in enumerate(words))[:SHORT_MAX]
+
+
+def lone_town(text: str) -> str | None:
+    """A town near the company, or one with its state: "castro", "carambeí pr". Other names may be anything."""
+    said = squeezed(text[:LONE_MAX])
+    if match := re.fullmatch(rf"(?P<city>[a-z' -]{{3,40}}?)[ ,/-]{{1,3}}(?P<state>{_STATE})", said):
+        return _town(match["city"], _UF_OF[match["state"]])
+    return _town(said) if said in _NEAR and said not in _WORDS_LIKE_TOWNS else None

@@ -3,7 +3,7 @@
 import re
 
 from .choices import listed, mentioned
-from .words import Found, plain, squeezed
+from .words import LONE_MAX, Found, plain, squeezed
 
 _VEHICLES = {
     "Moto": r"moto\w*|motto|mto|scooter|biz|cg|uma honda|yamaha|ybr|factor|suzuki|shineray|titan|fan|bros|pop ?100|fazer|twister|cb ?\d{3}|nmax|pcx",
@@ -31,3 +31,13 @@ def find_vehicle(text: str) -> Found | None:
     if not match or not (vehicles := listed(mentioned(text, _VEHICLES))):
         return None
     return Found(vehicles, match.start(), match.end())
+
+
+_VEHICLE = rf"(?!motob|motor|motoq)(?:{'|'.join(_VEHICLES.values())})"
+_LONE = re.compile(
+    rf"(?:(?:de|com|tenho|uma?|minha|meu|so) ){{0,3}}{_VEHICLE}(?:,? (?:e|ou|uma?|propri[oa]|minha|meu|\d{{2,3}}(?:cc)?|{_VEHICLE})){{0,4}}"
+)
+
+
+def lone_vehicle(text: str) -> str | None:
+    return read_vehicle(text) if _LONE.fullmatch(squeezed(text[:LONE_MAX])) else None

@@ -1,7 +1,8 @@
 """What every reader of answers is made of. Pure.
 
 A finder looks for its kind of answer anywhere in a text and gives back a `Found` with its place in it; a reader takes
-the whole text as the answer to its question, or gives None.
+the whole text as the answer to its question, or gives None. A `lone_` reader takes a message that answers a question which
+nobody has asked yet: it must be nothing else than that answer ("moto", "até 5 mil", "me chamo Ana").
 
 Anybody may write anything, so the time taken must grow with the length of the text and no faster: what is open-ended in
 a pattern either has a bound or can begin in one place only of a run.
@@ -19,6 +20,7 @@ SHORT_MAX = 120
 SENTENCE_WORDS_MIN = 4  # so much is a sentence, and may answer where any sentence does
 FIND_MAX = 8192  # characters of a turn in which answers are looked for
 READ_MAX = 2000  # characters that are read of the answer to one short question
+LONE_MAX = 120  # characters of a message that is an answer, though nothing was asked
 
 
 class Found(NamedTuple):

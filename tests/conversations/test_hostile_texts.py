@@ -35,6 +35,16 @@ def test_a_flow_looks_for_its_answers_in_a_hostile_text_at_once(flow: flows.Flow
 
 
 @pytest.mark.parametrize("flow", flows.FLOWS.values(), ids=flows.FLOWS)
+def test_a_flow_looks_for_what_nobody_asked_in_a_hostile_text_at_once(flow: flows.Flow) -> None:
+    for text in hostile.texts(TEXT_MAX):
+        with hostile.fuse():
+            collecting.volunteered(flow, f"oi\n{text}", {}, today=TODAY)
+            for field in flow.fields:
+                if field.lone:
+                    field.lone(text)
+
+
+@pytest.mark.parametrize("flow", flows.FLOWS.values(), ids=flows.FLOWS)
 def test_a_flow_looks_for_a_correction_in_a_hostile_text_at_once(flow: flows.Flow) -> None:
     collected = {field.name: "10" for field in flow.fields}
     for text in hostile.texts(TEXT_MAX):

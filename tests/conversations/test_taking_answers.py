@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations import replies
-from conversations.collecting import absorb, read_answer, told_back
+from conversations.collecting import absorb, read_answer, told_back, volunteered
 from conversations.flows import FLOWS, Field, Flow
 from conversations.whatsapp.messages import BUTTONS_MAX, ROW_TITLE_MAX, ROWS_MAX
 from tests.conversations.talk import Talk, asked_for_users, text_of, told_of_software
@@ -119,6 +119,61 @@ def test_the_numbers_days_sums_and_places_of_a_story_answer_nothing(text: str) -
     assert absorb(SOFTWARE, text, known, "problem", today=TODAY) == {"problem": text}
     known = {"business_type": "padaria", "channels": "WhatsApp"}
     assert absorb(SAAS, text, known, "pain", today=TODAY) == {"pain": text}
+
+
+# --- before anything was asked ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("flow", "lines", "taken"),
+    [
+        (SOFTWARE, ["oi", "quero um sistema", "pra minha empresa", "somos de ponta grossa", "umas 10 pessoas vão usar", "pra março", "5 mil"],
+         {"client_type": "Empresa", "city": "Ponta Grossa/PR", "users": "10", "deadline": "pra março (03/2027)", "budget": "5 mil"}),
+        (SOFTWARE, ["oiii", "qria um sistema", "eh pra minha loja", "controlar os pedido q chega no zap", "sou de carambei", "so eu", "uns 3 conto"],
+         {"client_type": "Empresa", "problem": "controlar os pedido q chega no zap", "city": "Carambeí/PR", "users": "1", "budget": "uns 3 conto"}),
+        (SOFTWARE, ["oi", "quero um app", "empresa mesmo", "castro", "em 3 meses", "prefiro não falar de orçamento"],
+         {"client_type": "Empresa", "city": "Castro/PR", "deadline": "em 3 meses (02/2027)", "budget": "unknown"}),
+        (SOFTWARE, ["quero um sistema", "precisa ter cadastro de clientes e fotos", "somos em 6", "em Tibagi"],
+         {"features": "cadastro de clientes e fotos", "users": "6", "city": "Tibagi/PR"}),
+        (SAAS, ["boa tarde", "queria um robo pro zap", "salao de beleza", "zap e face", "uns 40 por dia", "nao consigo responder tudo", "quero agendar mais"],
+         {"business_type": "salao de beleza", "channels": "WhatsApp e Facebook", "volume": "40 por dia", "pain": "nao consigo responder tudo",
+          "goal": "quero agendar mais"}),
+        (DRIVER, ["opa", "qro trabalhar d motoboy", "me chamo carlos souza", "castro", "cg 160", "so a noite"],
+         {"name": "Carlos Souza", "city": "Castro/PR", "vehicle": "Moto", "availability": "Só à noite"}),
+        (MERCHANT, ["oi", "quero as entregas de vcs", "a loja é Flor de Lis", "fica em palmeira", "vendemos flores", "10 entregas por semana"],
+         {"company": "Flor de Lis", "city": "Palmeira/PR", "segment": "flores", "deliveries": "10 por semana"}),
+        (MERCHANT, ["Quero entregas", "Farmácia São João", "pet shop"], {"company": "Farmácia São João", "segment": "Pet shop"}),
+    ],
+)  # fmt: skip
+def test_short_messages_that_can_be_nothing_else_answer_before_they_are_asked(
+    flow: Flow, lines: list[str], taken: dict[str, str]
+) -> None:
+    assert volunteered(flow, "\n".join(lines), {}, today=TODAY) == taken
+
+
+@pytest.mark.parametrize(
+    ("flow", "lines"),
+    [
+        (SOFTWARE, ["quero um sistema", "vocês são de ponta grossa?", "atendem em curitiba?", "fica pronto em 2 meses?", "sai por uns 5 mil?"]),
+        (SOFTWARE, ["quero um sistema", "igual o do meu primo", "ele mora em londrina", "usa com 20 funcionários", "custou 8 mil", "ficou pronto em março"]),
+        (SOFTWARE, ["quero um sistema", "temos 500 clientes", "abrimos em 2010", "reserva de quadra", "15", "quero um orçamento", "te chamo amanhã de manhã"]),
+        (SOFTWARE, ["quero um sistema", "não sei", "prefiro não dizer", "depois eu falo", "Ana Paula", "bom sucesso pra vcs"]),
+        (SAAS, ["quero um chatbot", "igual ao da pizzaria do João", "vocês demoram pra responder", "tem plano de 200 reais?", "uns 30"]),
+        (SAAS, ["quero um chatbot", "nosso site caiu", "perdi meu celular", "o instagram foi hackeado"]),
+        (DRIVER, ["quero ser entregador", "precisa de moto?", "dá pra trabalhar só à noite?", "não tenho moto", "meu irmão tem carro", "sexta"]),
+        (MERCHANT, ["quero entregas", "a loja é nova", "o movimento é bom", "quanto fica 10 entregas por dia?", "a empresa é da minha mãe"]),
+    ],
+)  # fmt: skip
+def test_questions_stories_and_what_may_be_anything_answer_nothing(flow: Flow, lines: list[str]) -> None:
+    assert volunteered(flow, "\n".join(lines), {}, today=TODAY) == {}
+
+
+def test_what_was_told_in_the_first_messages_is_said_back_and_not_asked() -> None:
+    talk = Talk()
+    reply = text_of(talk.say("oi", "quero um sistema", "empresa", "castro", "umas 10 pessoas vão usar", "até 5 mil"))
+    assert (
+        "Anotei:\n• Tipo de cliente: Empresa\n• Quantidade de usuários: 10\n• Cidade: Castro/PR\n• Orçamento: até 5 mil"
+        in reply
+    )
+    assert "que problema" in reply
 
 
 PARTS = {
