@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import structlog
 from celery import shared_task
-from django.utils import timezone
 
+from pyloto import clock
 from pyloto.documents import Unavailable
 from pyloto.failpoints import failpoint
 from pyloto.observability.alerts import alert
@@ -42,7 +42,7 @@ def process_conversation(user_key: str) -> None:
         next_at, moved_to = process(user_key=user_key, client=create_client())
     finally:
         rung = lock.release()
-        wait = timedelta(0) if rung else next_at - timezone.now() if next_at else RING_AHEAD
+        wait = timedelta(0) if rung else next_at - clock.now() if next_at else RING_AHEAD
         rings = dict.fromkeys(moved_to, timedelta(0))
         if wait < RING_AHEAD:
             rings[user_key] = max(wait, timedelta(0))
@@ -59,7 +59,7 @@ def fan_out(user_keys: list[str]) -> None:
 @shared_task(soft_time_limit=110, time_limit=115)  # below the two minutes after which an erasure looks once more
 def fetch_media(user_key: str, message_key: str) -> None:
     """Fetch the file of one message."""
-    media.fetch(user_key=user_key, message_key=message_key, client=create_media_client(), now=timezone.now())
+    media.fetch(user_key=user_key, message_key=message_key, client=create_media_client(), now=clock.now())
 
 
 @shared_task(soft_time_limit=110, time_limit=115)
@@ -74,7 +74,7 @@ def remove_leftover_files(after: str = "") -> None:
 def sweep() -> str:
     """Ring for whatever stands still."""
     failpoint("sweep")
-    now, rung = timezone.now(), 0
+    now, rung = clock.now(), 0
     try:
         seconds = oldest_due_seconds(now=now)
     except Unavailable:
@@ -105,7 +105,7 @@ def _sweep_media(now: datetime) -> int:
 def check_session_timeouts(after: list[str] | None = None) -> str:
     """Close what is past its limits. Whatever takes long: a task of its own goes on behind it (`after`: time, path)."""
     place = (datetime.fromisoformat(after[0]), after[1]) if after else None
-    looked = SessionManager().look_for_timeouts(now=timezone.now(), after=place)
+    looked = SessionManager().look_for_timeouts(now=clock.now(), after=place)
     if looked.stopped_at:
         at, path = looked.stopped_at
         check_session_timeouts.delay([at.isoformat(), path])
@@ -114,4 +114,4 @@ def check_session_timeouts(after: list[str] | None = None) -> str:
 
 @shared_task
 def put_back_left_conversations() -> str:
-    return f"Put back {put_back_left(now=timezone.now())} conversations"
+    return f"Put back {put_back_left(now=clock.now())} conversations"

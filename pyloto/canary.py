@@ -6,7 +6,6 @@ one to a single worker, for whatever restarts that worker. All times are Redis's
 
 import argparse
 import time
-from typing import Any
 
 from celery.utils.nodenames import default_nodename, worker_direct
 from kombu import Queue
@@ -14,7 +13,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from pyloto.celery import app
-from pyloto.redis_client import get_redis
+from pyloto.redis_client import get_redis, redis_seconds
 
 # By queue. Above the hard limit of its longest task and the 20 s between two canaries: a worker may be at work on nothing else.
 STALE_SECONDS = {"turns": 90, "sweep": 90, "media": 150, "checkpoints": 270}
@@ -25,13 +24,9 @@ PING_SECONDS = 3.0
 KEPT_SECONDS = 86_400
 
 
-def stamp(name: str) -> float:
-    """Note that a canary came through; returns by how many seconds this process's clock is ahead of Redis's."""
-    before = time.time()
-    at = redis_seconds()
-    ahead = (before + time.time()) / 2 - at
-    get_redis().set(_key(name), at, ex=KEPT_SECONDS)
-    return ahead
+def stamp(name: str) -> None:
+    """Note that a canary came through."""
+    get_redis().set(_key(name), redis_seconds(), ex=KEPT_SECONDS)
 
 
 def ages() -> dict[str, int]:
@@ -60,12 +55,6 @@ def comes_through(name: str, queue: str | Queue, *, within_seconds: float) -> bo
                 return True
             time.sleep(POLL_SECONDS)
     return False
-
-
-def redis_seconds() -> float:
-    time_there: Any = get_redis().time()
-    seconds, microseconds = time_there
-    return float(seconds + microseconds / 1_000_000)
 
 
 def _key(name: str) -> str:

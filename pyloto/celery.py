@@ -1,11 +1,14 @@
 """The Celery application. Workers start by spawn: gRPC does not survive a fork."""
 
 import os
+from contextlib import suppress
 
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
+from redis.exceptions import RedisError
 
 import pyloto.observability.celery_signals  # noqa: F401 - connects logging and correlation
+from pyloto import clock
 from pyloto.broker import mend_kombu
 from pyloto.documents import warm_up
 from pyloto.start_up import require_checks
@@ -31,3 +34,9 @@ def check(**kwargs: object) -> None:
 @signals.worker_process_init.connect
 def connect(**kwargs: object) -> None:
     warm_up()
+
+
+@signals.task_prerun.connect
+def keep_time(**kwargs: object) -> None:
+    with suppress(RedisError):
+        clock.compare()

@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -28,3 +29,10 @@ def _client(pid: int, url: str) -> redis.Redis:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=retry,
     )
+
+
+def redis_seconds() -> float:
+    """Redis's own time, in seconds since the epoch."""
+    time_there: Any = get_redis().time()
+    seconds, microseconds = time_there
+    return float(seconds + microseconds / 1_000_000)

@@ -1,13 +1,16 @@
 """Stores and servers for the tests. `tests.settings` has set the environment before anything of Django loads."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 
 import pytest
 import redis
 from django.conf import settings
 
+from pyloto import clock
 from pyloto.documents import DocumentStore, use_store
 from pyloto.documents.indexes import undeclared
 from pyloto.documents.recorder import RecordingStore
@@ -95,6 +98,13 @@ def firestore_store(firestore_emulator: emulator.FirestoreEmulator) -> Iterator[
 def store(request: pytest.FixtureRequest) -> DocumentStore:
     """Each test that asks for it runs on both adapters, empty at its start."""
     return request.getfixturevalue(f"{request.param}_store")
+
+
+@pytest.fixture(autouse=True)
+def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests travel in time, and Valkey stays where it is: nobody takes its time for the right one."""
+    monkeypatch.setattr(clock, "redis_seconds", time.time)
+    monkeypatch.setattr(clock, "_ahead", timedelta(0))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 
 from audit import Event, EventType, event_id
 from conversations import outbox, pacing
@@ -38,6 +37,7 @@ from conversations.whatsapp.split import provider_key
 from profiles.identifiers import Sender
 from profiles.models import UserProfile
 from profiles.services.learning import profiles, revealed
+from pyloto import clock
 from pyloto.documents import DELETE_FIELD, PreconditionFailed, Unavailable, Update, Write, get_store
 from pyloto.errors import PermanentError, TransientError
 from pyloto.failpoints import failpoint
@@ -145,7 +145,7 @@ def work_outbox(run: Run) -> datetime | None:
         if loaded.header is None:  # an outbound message without conversation: nothing to fence it with
             alert("outbox_without_header", message_key=message.pk)
             return None
-        now = timezone.now()
+        now = clock.now()
         unsent = message.state == MessageState.QUEUED or outbox.gives_way(message)
         if unsent and (disowned := outbox.disowned(message, loaded.header)):
             settle(run, loaded, message, disowned, now=now)  # whatever it waits for: nothing waits behind it
@@ -175,7 +175,7 @@ def work_outbox(run: Run) -> datetime | None:
                 post(run, message, partial(recipient_of, loaded, message))
             case outbox.Settle():
                 settle(run, loaded, message, step, now=now)
-    return timezone.now()
+    return clock.now()
 
 
 def _held_back(message: Message, run: Run, now: datetime) -> outbox.Wait | None:
@@ -310,11 +310,11 @@ def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:
             step = outbox.after_send(
                 message,
                 result,
-                now=timezone.now(),
+                now=clock.now(),
                 patience=run.patience,
                 can_mend=_can_mend(message, result, profile_in(loaded, run.user_key)),
             )
-            settle(run, loaded, message, step, now=timezone.now())
+            settle(run, loaded, message, step, now=clock.now())
         except LOST_RACE:
             time.sleep(jitter(race))
         else:

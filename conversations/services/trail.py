@@ -5,8 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from django.utils import timezone
-
 from audit import Event, link
 from audit.errors import CustomerErased, CustomerMerged, TrailContended
 from audit.stores import SYSTEM_CHAIN, AuditLogStore
@@ -14,6 +12,7 @@ from conversations.models import Conversation
 from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter
 from conversations.services.erasure import end_conversation, remove_conversation
 from conversations.stores import load
+from pyloto import clock
 from pyloto.documents import AlreadyExists, Unavailable, Write, get_store
 
 __all__ = ["commit_with_events", "end_conversation", "remove_conversation"]  # what `audit.trails.TrailOwner` asks for
@@ -44,7 +43,7 @@ def commit_with_events(*, user_key: str, events: Sequence[Event], writes: Sequen
             _nobody_was_faster(found, error)
         before = found
         try:
-            writes_of_header = header_writes(found, {}, events=events, attempt=attempt, now=timezone.now())
+            writes_of_header = header_writes(found, {}, events=events, attempt=attempt, now=clock.now())
             get_store().commit([*writes_of_header, *writes])
         except LOST_RACE as exc:
             error = exc

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 
 from ai.models import Classification
 from ai.stores import ClassificationStore
@@ -35,6 +34,7 @@ from conversations.services.planning import give_up
 from conversations.services.takeover import handoff_given_back, take_over
 from conversations.stores import ConversationStore, Loaded, bot_controls, due, read_again
 from conversations.whatsapp.client import WhatsAppOutboundClient
+from pyloto import clock
 from pyloto.documents import AlreadyExists, Unavailable, Update, Write, get_store
 from pyloto.errors import TransientError
 from pyloto.failpoints import failpoint
@@ -99,7 +99,7 @@ def process(*, user_key: str, client: WhatsAppOutboundClient) -> Next:
 
 
 def _process_once(run: Run, *, first: bool) -> datetime | None:
-    now = timezone.now()
+    now = clock.now()
     items = conversations.open_items(run.user_key, limit=OPEN_ITEMS_MAX)
     try:
         return _serve(run, items, now=now, first=first)
@@ -269,13 +269,13 @@ def _known(run: Run, messages: list[Message], now: datetime) -> Context:
 
 def _claimant(run: Run) -> Claimant:
     """The claim's own time: a status that came while the turn was planned tells nothing about it."""
-    claimed_at = timezone.now()
+    claimed_at = clock.now()
     return Claimant(run.attempt, claimed_at=claimed_at, stale_at=claimed_at + run.patience.stale)
 
 
 def _is_silenced(context: Context) -> bool:
     """Whether the bot is paused for this customer. What was read is asked again where somebody took their time since."""
-    controls = context.loaded.controls if timezone.now() - context.now < CONTROLS_FRESH else bot_controls()
+    controls = context.loaded.controls if clock.now() - context.now < CONTROLS_FRESH else bot_controls()
     return context.header.paused or controls.silence(context.messages[-1].phone_number_id)
 
 

@@ -29,6 +29,10 @@ def worker_with_wrong_clock(lab: Lab, minutes: int) -> None:
     lab.wait(
         lambda: bool(app.control.ping([f"{name}@localhost"], timeout=1.0)), "the worker with the wrong clock answers"
     )
+    for _ in range(3):  # in doubt: whoever ends the wait too soon sends them twice, and the judge sees that
+        person = lab.person()
+        lab.fail_next(person.customer_id, "accept_then_reset")
+        lab.says(person)
     wamids = [lab.says(lab.person()) for _ in range(6)]
     for wamid in wamids:
         lab.wait_handled(wamid)

@@ -86,6 +86,19 @@ def test_what_customers_do_with_older_messages_is_no_sign_that_statuses_come(
     assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
 
 
+def test_a_worker_whose_clock_is_fast_ends_no_wait(
+    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uncertain(customer)
+    statuses_come(customer, clock)
+    clock.shift(600)
+    monkeypatch.setattr("pyloto.clock._ahead", timedelta(seconds=600))
+    customer.is_served()
+    assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
+
+
 def test_without_a_status_it_is_sent_again_once(customer: Customer, clock: Any) -> None:
     uncertain(customer)
     statuses_come(customer, clock)

@@ -10,10 +10,11 @@ import pytest
 import redis
 import time_machine
 
-from pyloto import canary
+from pyloto import canary, clock
 from pyloto.celery import app
 from pyloto.observability import health
 from pyloto.processes import Runner
+from pyloto.redis_client import redis_seconds
 from pyloto.tasks import canary as canary_task
 
 NODE = "watched@localhost"
@@ -37,7 +38,7 @@ def alerts(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def last_seen(valkey: redis.Redis, name: str, *, seconds_ago: float) -> None:
-    valkey.set(f"canary:{name}", canary.redis_seconds() - seconds_ago)
+    valkey.set(f"canary:{name}", redis_seconds() - seconds_ago)
 
 
 # --- queues -----------------------------------------------------------------------------------------------------------
@@ -139,8 +140,13 @@ def test_an_outage_of_redis_restarts_no_worker(
 # --- clocks -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("ahead", "told"), [(600, [600]), (-600, [-600]), (3, [3]), (1, []), (-1, [])])
 def test_a_process_with_a_wrong_clock_says_so(
-    valkey: redis.Redis, capsys: pytest.CaptureFixture[str], ahead: int, told: list[int]
+    valkey: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ahead: int,
+    told: list[int],
 ) -> None:
+    monkeypatch.setattr(clock, "redis_seconds", redis_seconds)
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead)):
         canary_task.apply(args=["turns"])
     found = alerts(capsys)
