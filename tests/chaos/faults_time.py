@@ -42,12 +42,12 @@ def worker_with_wrong_clock(lab: Lab, minutes: int) -> None:
     lab.stop_extra(name)
 
 
-@fault("G1", "the clock of a worker is ten minutes fast", lasts=20)
+@fault("G1", "the clock of a worker is ten minutes fast", lasts=35)
 def clock_fast(lab: Lab) -> None:
     worker_with_wrong_clock(lab, +10)
 
 
-@fault("G2", "the clock of a worker is ten minutes slow", lasts=20)
+@fault("G2", "the clock of a worker is ten minutes slow", lasts=35)
 def clock_slow(lab: Lab) -> None:
     worker_with_wrong_clock(lab, -10)
 
