@@ -4,7 +4,7 @@ import re
 
 from .deadlines import find_deadline
 from .numbers import PEOPLE
-from .words import FIND_MAX, LONE_MAX, NO_COUNT, READ_MAX, SHORT_MAX, UNKNOWN, Found, blank, cleaned, plain, squeezed
+from .words import FIND_MAX, LONE_MAX, NO_SUM, READ_MAX, SHORT_MAX, UNKNOWN, Found, blank, cleaned, plain, squeezed
 from .yes_no import is_no, is_refusal
 
 _NUMBER = (
@@ -49,8 +49,8 @@ def _found(text: str, match: re.Match[str]) -> Found:
     if _NO_MORE_THAN.search(plain(text[max(0, match.start() - 40) : match.start() + 3])):
         words = re.sub(r"^(?:de|que|até|ate)\s+", "", words, flags=re.IGNORECASE)
         return Found(f"até {words}"[:SHORT_MAX], match.start(), match.end())
-    if not re.search(r"\s(?:a|até|ate|e|-)\s", words):
-        words = re.sub(r"^de\s+", "", words, flags=re.IGNORECASE)  # "não quero passar de 5 mil"
+    if not re.search(r"\s(?:a|até|ate|e|-)\s", re.sub(r"^de\s+(?:até|ate)\s", "", words, flags=re.IGNORECASE)):
+        words = re.sub(r"^de\s+", "", words, flags=re.IGNORECASE)  # "não quero passar de 5 mil", "é de até 5 mil"
     return Found(words[:SHORT_MAX], match.start(), match.end())
 
 
@@ -59,7 +59,7 @@ def read_money(text: str) -> str | None:
     text = text[:READ_MAX]
     if found := find_money(text):
         return found.value
-    folded = blank(NO_COUNT, plain(text))
+    folded = blank(NO_SUM, plain(text))
     if find_deadline(text) is None and not re.search(rf"\d\s+(?:\w{{1,20}}\s+)?{PEOPLE}\b", folded):
         for match in _ANY.finditer(folded):
             bare = re.fullmatch(r"\s*(?:um|uma|[1-4]?\d)\s*", match[0])  # "5" may be five thousand, or a slip
@@ -91,7 +91,7 @@ def _counts_something(folded: str, end: int) -> bool:
 
 
 _LONE = re.compile(
-    rf"(?:(?:o )?(?:investimento|verba)(?: e)?(?: de|:)? )?{_LEAD}\d{{1,3}}(?:,\d)?\s?(?:mil|k)(?:\s(?:a|ate|ou)\s\d{{1,3}}\s?(?:mil|k))?(?: (?:no maximo|no total|mais ou menos))?"
+    rf"(?:(?:o |meu )?(?:investimento|orcamento|verba)(?: e)?(?: de|:)? )?{_LEAD}\d{{1,3}}(?:,\d)?\s?(?:mil|k)(?:\s(?:a|ate|ou)\s\d{{1,3}}\s?(?:mil|k))?(?: (?:no maximo|no total|mais ou menos))?"
 )
 
 

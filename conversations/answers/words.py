@@ -95,7 +95,12 @@ _CONTACTS = (
     r"|(?<!\d)(?:\+?55\s?)?\(?\d{2}\)?[\s.-]?(?:9\s?)?\d{4}[\s.-]?\d{4}(?!\d)"  # telephone with its area
     r"|(?<!\d)9\d{4}-?\d{4}(?!\d)|(?<!\d)\d{4}-(?!\d{2}00(?!\d))\d{4}(?!\d)"
     r"|(?<!\d)\d{10,}|\b(?:cep|cnpj|cpf|rg|nota|placa|telefone|tel|fone|ramal|pix)\b[\s:.ºo]{0,4}\d[\d./-]{0,20}"
-    r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao|sala|apto|apartamento|bloco|andar|orcamento|valor|preco)\s[^\d\n]{0,40}\d{1,6}(?:\s?(?:mil|k)\b)?"
+    r"|\b(?:rua|avenida|av\.?|travessa|rodovia|alameda|opcao|versao|sala|apto|apartamento|bloco|andar)\s[^\d\n]{0,40}\d{1,6}(?:\s?(?:mil|k)\b)?"
+)
+_SUMS = r"\b(?:orcamento|valor|preco)\s[^\d\n]{0,40}\d{1,6}(?:\s?(?:mil|k)\b)?"
+_QUOTATIONS = (  # a quotation of ours, by its number: "o orçamento nº 4521", "sobre o orçamento 123"
+    r"\borcamento\s{1,3}(?:n[o.°]{0,2}|num|numero|#)\s{0,2}\d{1,8}\b"
+    r"|\b(?:[dna]|pel|sobre )o orcamento\s{1,3}\d{1,8}\b(?!\s?(?:mil|k|reais|a|ate|por)\b)"
 )
 _DATES_AND_TIMES = (
     r"(?<!\d)\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})(?!\d)|(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)"  # 15/03/2027
@@ -114,8 +119,9 @@ def blank(pattern: re.Pattern[str], folded: str) -> str:
     return pattern.sub(lambda match: BLANK * len(match[0]), folded)
 
 
-CONTACTS = re.compile(_CONTACTS)
-NO_COUNT = re.compile(f"{_CONTACTS}|{_DATES_AND_TIMES}")
+CONTACTS = re.compile(f"{_CONTACTS}|{_SUMS}")
+NO_COUNT = re.compile(f"{_CONTACTS}|{_SUMS}|{_DATES_AND_TIMES}")
+NO_SUM = re.compile(f"{_CONTACTS}|{_QUOTATIONS}|{_DATES_AND_TIMES}")
 
 
 def is_chat(folded: str) -> bool:

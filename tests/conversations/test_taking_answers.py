@@ -140,6 +140,7 @@ def test_the_numbers_days_sums_and_places_of_a_story_answer_nothing(text: str) -
          {"name": "Carlos Souza", "city": "Castro/PR", "vehicle": "Moto", "availability": "Só à noite"}),
         (MERCHANT, ["oi", "quero as entregas de vcs", "a loja é Flor de Lis", "fica em palmeira", "vendemos flores", "10 entregas por semana"],
          {"company": "Flor de Lis", "city": "Palmeira/PR", "segment": "flores", "deliveries": "10 por semana"}),
+        (SOFTWARE, ["quero um sistema", "orçamento de 30 mil"], {"budget": "30 mil"}),
         (MERCHANT, ["Quero entregas", "Farmácia São João", "pet shop"], {"company": "Farmácia São João", "segment": "Pet shop"}),
     ],
 )  # fmt: skip
