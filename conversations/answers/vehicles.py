@@ -6,16 +6,27 @@ from .choices import listed, mentioned
 from .words import LONE_MAX, Found, plain, squeezed
 
 _VEHICLES = {
-    "Moto": r"moto\w*|motto|mto|scooter|biz|cg|uma honda|yamaha|ybr|factor|suzuki|shineray|titan|fan|bros|pop ?100|fazer|twister|cb ?\d{3}|nmax|pcx",
+    "Moto": r"moto\w*|motto|mto|scooter|biz|cg|uma honda|yamaha|ybr|factor|suzuki|shineray|titan|fan|bros|pop ?100|yamaha fazer|fazer \d{3}|twister|cb ?\d{3}|nmax|pcx",
     "Bicicleta": r"bike\w*|bicicleta\w*|bici|bicleta|magrela",
     "Carro": r"carro\w*|automovel|fusca|uno|gol|palio|celta|onix|hb20|corsa|fiesta|ka|sandero|kwid|mobi|civic|corolla|voyage|prisma|sedan",
     "Van ou utilitário": r"fiorino|kombi|van|utilitari\w+|caminhonete|camionete|caminhao|saveiro|strada|montana|furgao|doblo|kangoo",
 }
 _NO_VEHICLE = r"(?:(?:ainda|por enquanto|estou|to) )?(?:nao (?:tenho|possuo)|nenhum\w*|sem)(?: (?:veiculo|nada|moto|carro|nenhum\w*|um|ainda|por enquanto|no momento))*(?: ainda)?"
+_ANY = "|".join(_VEHICLES.values())
+_BROKEN = r"(?:estrag(?:ou|ad[ao])|quebr(?:ou|ad[ao])|pif(?:ou|ad[ao])|fundi(?:u|d[ao])|roubad[ao]|furtad[ao]|vendid[ao]|deu pt|deu perda total)"
+_NO_MORE = re.compile(  # "minha moto estragou", "roubaram a moto", "vendi minha bike"
+    rf"\b(?:{_ANY})(?:,? (?:mas|so que|que|ela|ele|ta|esta|estava|foi|ja|me|se|hoje|ontem|agora|infelizmente)){{0,4}} {_BROKEN}\b"
+    rf"|\b(?:estrag|quebr|pif|roub|furt|vendi|vendeu)(?:ou|ei|aram)? (?:(?:a|o|minha|meu|de|da) ){{0,2}}(?:{_ANY})\b"
+)
+
+
+def _vehicles(text: str) -> str | None:
+    """What there is to ride; what broke or is gone is none."""
+    return listed(mentioned(_NO_MORE.sub(" ", plain(text)), _VEHICLES))
 
 
 def read_vehicle(text: str) -> str | None:
-    if vehicles := listed(mentioned(text, _VEHICLES)):
+    if vehicles := _vehicles(text):
         return vehicles
     return "Ainda não tenho" if re.fullmatch(_NO_VEHICLE, squeezed(text)) else None
 
@@ -24,16 +35,18 @@ def mentions_vehicle(text: str) -> bool:
     return bool(mentioned(text, _VEHICLES))
 
 
+_OWN = re.compile(rf"\b(?:tenho|de|com|minha|meu|uma?|possuo)\s(?:{_ANY})\b")
+
+
 def find_vehicle(text: str) -> Found | None:
     """ "tenho uma moto", "de bike": with a word that says whose it is, and not "quero comprar uma moto"."""
-    folded = plain(text)
-    match = re.search(rf"\b(?:tenho|de|com|minha|meu|uma?|possuo)\s(?:{'|'.join(_VEHICLES.values())})\b", folded)
-    if not match or not (vehicles := listed(mentioned(text, _VEHICLES))):
+    match = _OWN.search(plain(text))
+    if not match or not (vehicles := _vehicles(text)):
         return None
     return Found(vehicles, match.start(), match.end())
 
 
-_VEHICLE = rf"(?!motob|motor|motoq)(?:{'|'.join(_VEHICLES.values())})"
+_VEHICLE = rf"(?!motob|motor|motoq)(?:{_ANY})"
 _LONE = re.compile(
     rf"(?:(?:de|com|tenho|uma?|minha|meu|so) ){{0,3}}{_VEHICLE}(?:,? (?:e|ou|uma?|propri[oa]|minha|meu|\d{{2,3}}(?:cc)?|{_VEHICLE})){{0,4}}"
 )

@@ -126,6 +126,11 @@ def test_capitals_spaces_and_a_full_stop_change_nothing(table: str) -> None:
         (answers.find_money, "uns 10 usuários", None),
         (answers.find_per_month, "atendo umas 50 pessoas por dia no whats", "50 por dia"),
         (answers.find_per_month, "trabalho 8 horas por dia", None),
+        (answers.find_vehicle, "quero entregar com minha moto", "Moto"),
+        (answers.find_vehicle, "minha moto estragou e preciso de trabalho", None),
+        (answers.find_vehicle, "minha moto quebrou", None),
+        (answers.find_vehicle, "to sem moto", None),
+        (answers.find_vehicle, "gostaria de fazer entregas", None),
     ],
 )
 def test_an_answer_is_found_inside_of_a_sentence(find: answers.Finder, text: str, value: str | None) -> None:
