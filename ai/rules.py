@@ -21,80 +21,104 @@ _WISH = (
 )
 _SOFTWARE = (
     r"\b(sistem(a|as|inha|inho|inhas)|software\w*|app|apps|aplicativ\w+|appzinho|site|sites|website|plataforma\w*"
-    r"|e-?commerce|loja (virtual|online)|landing page|erp|crm|programa|programinha|dashboard|painel|automac\w+"
+    r"|portal|e-?commerce|loja (virtual|online)|landing page|erp|crm|programa|programinha|dashboard|painel|automac\w+"
     r"|integrac\w+|program(ar|ador\w*)|desenvolvedor\w*|desenvolvimento|vender (pela|na) internet|vender online)\b"
 )
+_AUTOMATE = r"\bautomatiz\w+.{0,20}\b(planilhas?|processos?|controles?|estoque|financeiro|cadastros?|relatorios?)\b|\binformatiz(ar|o|em)\b"
 _CHANNEL = r"\b(whats\w*|wats\w*|zap|zapzap|wpp|insta\w*|direct|telegram|atendimento)\b"
 _CUSTOMERS = r"(os |meus |nossos |com )?client\w+"
 _SHOP = (
-    r"\b(loja\w*|lojista|empresa|restaurante|lanchonete|farmacia|comercio|comerciante|estabelecimento|pizzaria|padaria"
-    r"|mercad\w+|floricultura|negocio|delivery|meus clientes|nossos clientes|hamburgueria|acai\w*|doceria|distribuidora)\b"
+    r"\b(loja\w*|lojista|empresa|restaurante|lanchonete|lancheria|farmacia|comercio|comerciante|estabelecimento|pizzaria|padaria"
+    r"|mercad\w+|floricultura|negocio|delivery|meus clientes|nossos clientes|hamburgueria|acai\w*|doceria|distribuidora|confeitaria|adega|bar|papelaria|marmitaria)\b"
 )
+_MINE = r"(minha|nossa|meu|nosso)"
 _COURIER = r"\b(motoboy\w*|entregador\w*|motoqueir\w*|motoca\w*|moto ?taxi|moto ?boy\w*)\b"
+_BIKE = r"(moto|bike|bicicleta|bi[sz]|cg|titan|fan|scooter)\b"
 _PARCEL = r"\b(pedido|entrega|encomenda|pacote|lanche|comida)\b"
 _THING_TO_CARRY = r"(documento\w*|encomenda\w*|pacote\w*|caixa\w*|presente\w*|flores|bolo\w*|envelope\w*|chave\w*|remedio\w*|compra\w*)"
 _US = r"\b(voces?|vcs?|a pyloto)\b"
 
 # --- the wishes -------------------------------------------------------------------------------------------------------
 _JOIN_AS_DRIVER = (
-    r"\b(ser|virar|viro|trabalh\w+|tramp\w+|cadastr\w+|inscrev\w+|vagas?|seja|me torn\w+)\b.{0,30}"
+    r"\b(ser|virar|viro|trabalh\w+|tramp\w+|cadastr\w+|inscrev\w+|vagas?|seja|me torn\w+|entrar (de|como))\b.{0,30}"
     rf"({_COURIER}|\bentreg(a|as|ando)\b|\bde (moto|bike|bicicleta)\b)"
 )
 # Said so that no shop and nobody who needs a courier says it.
 _SURELY_DRIVER = (
     rf"\b(sou|trabalho (de|como)) {_COURIER}"
-    r"|\b(quero|queria|gostaria de|posso)( era| mesmo)? fazer (((as|umas|algumas|uns|minhas) )?(entregas|corridas)\b"
-    r"|entregas? (com (a )?minha|de) (moto|bike|bicicleta)\b)"
-    r"|\bfazer parte d[ao] (equipe|time|grupo) de (entreg\w+|motoboys?)"
+    rf"|\bquero se {_COURIER}|\bfaco (as )?entregas? (de|com (a )?minha) {_BIKE}"
+    rf"|\b(servico|trabalho|vagas?|trampo|emprego|bico|anuncio)( de (voces|vcs))? (pra|para) {_COURIER}|\b(vagas?|trampo|emprego|bico) (de|como) {_COURIER}"
+    rf"|\b(quero|queria|gostaria de|da pra|posso) (\w+ ){{0,2}}(extra|renda|grana|dinheiro|trampo|bico) (com|fazendo) ((a )?minha {_BIKE}|entregas?\b)"
+    r"|\b(quero|queria|gostaria de|posso|interesse em|interessad[oa] em|vontade de)( era| mesmo)? fazer (((as|minhas) )?(entregas|corridas)\b|(umas|algumas|uns) (entregas?|corridas?)\b"
+    rf"|(entregas?|corridas?) (com (a )?minha|de) {_BIKE}|entrega([.! ]*$| (pra|para|com) {_US}))"
+    rf"|\b(quero|queria|querendo|gostaria de)( \w+)? ((entregar|rodar|dirigir) (com|junto com)|(entregar?|rodar|dirigir) (pra|para)) {_US}(?! (um|uma|o|a)\b)"
+    r"|\b(fazer parte d|entrar n)([ao] (equipe|time|grupo) de|os?) (entregadores|entregas?|motoboys?)\b"
     rf"|({_US}|\b(tao|estao)\b)( \w+){{0,2}}? (precisa(m|ndo)?( de)?|contrata(m|ndo)?|procura(m|ndo)?|pegando|aceitando)( (um|uns|mais))? {_COURIER}"
 )
 _IS_DRIVER = (
     rf"\b(pra|para) fazer (as )?entregas\b|\b(contratando|pegando|aceitando|precisa(m|ndo) de) ({_COURIER})"
-    r"|\btenho (uma |minha )?(moto|bike|bicicleta)\b.{0,20}\b(quer\w*|procur\w*|precis\w*|trabalh\w*|entreg\w*|vagas?)"
+    rf"|\btenho (uma |minha )?{_BIKE}.{{0,20}}\b(quer\w*|procur\w*|precis\w*|trabalh\w*|entreg\w*|vagas?)"
 )
 _JOIN_AS_SHOP = (
-    r"\b(sou lojista|cadastr\w+ (a )?(minha|nossa) (loja|empresa)"
+    rf"\b(sou lojista|cadastr\w+ ([ao] )?{_MINE} {_SHOP}|(por|po|colocar|botar|incluir) ([ao] )?{_MINE} {_SHOP} (no|na|com) (pyloto|{_US})"
+    rf"|(to|estou|ta|esta|estamos|fiquei|ficamos) sem {_COURIER}|(alguem|gente|quem|{_COURIER}) (pra|para|que) (\w+ )?entreg\w+ ([ao]s )?(meus|minhas|nossos|nossas) \w+"
     r"|entregas? (para|pra|da|na|do|no|pro) (a |o )?(minha|meu|nossa|nosso)\b"
-    r"|parceria.{0,20}entreg|entreg\w+.{0,20}parceria)"
+    r"|(faz|fazem|faca|facam|fizessem?) (as )?(minhas|nossas) entregas|cadastro (de|como|pra|para) lojista|parceria.{0,20}entreg|entreg\w+.{0,20}parceria)"
+)
+# Day by day: a shop's deliveries, and nobody's parcel.
+_REGULARLY = (
+    rf"\b(precis\w+|quero|queria|procur\w+|gostaria)\b.{{0,60}}(\bentreg(ar|ue|uem|asse|assem)\b|\b(de|quero|queria) entregas?\b|{_COURIER}).{{0,60}}"
+    r"\b(todo (santo )?dia|todos os dias|toda semana|diari\w+|por (dia|semana|mes)|mensa(l|is)|fix[oa]s?|de segunda a \w+)\b"
+    r"|\bterceiriz\w+.{0,15}\bentregas?\b|\bparceria (pra|para|de|nas|com) (as )?entregas?\b"
 )
 _ORDER = (
     r"\b(precis\w+|quero|queria|cham\w+|mand\w+|ped(ir|e|i)|solicit\w+|tem como|arrum\w+|consegue\w*|tem|me ve|necessito|envi\w+)\b"
     rf".{{0,30}}({_COURIER}|\b(entrega|frete|corrida|coleta|retirada|tele ?entrega)\b)"
+    rf"|\bmeu {_COURIER}.{{0,40}}\bprecis\w+ de (alguem|outr[oa]|uma?)\b"
 )
 _CARRY = (
     r"\b(precis\w+|quero|queria|tem como|da (pra|para)|podem?)\b.{0,15}"
-    r"(\b(buscar|levar|entregar|retirar|coletar) (um|uma|uns|umas|o|a|isso|esse|essa|meu|minha)\b"
+    r"(\b(buscar|levar|entregar|retirar|coletar)(em)? (um|uma|uns|umas|o|a|isso|esse|essa|meu|minha)\b"
     rf"|\b(mandar|enviar|despachar) (um|uma|uns|umas|o|a|esse|essa|meu|minha) {_THING_TO_CARRY})"
-    r"|\b(preciso|quero|queria) que (alguem|voces?|vcs?) (busque|pegue|leve|retire|colete)m?\b"
+    r"|\b(precis\w+|quero|queria) que (alguem|voces?|vcs?) (busque|pegue|leve|retire|colete|(busca|pega|leva|retira|coleta)sse)m?\b(?! (o |esse )?(meu |nosso )?(contato|numero|telefone|caso)\b)"
+    rf"|\b(precis\w+|quero|queria) que (busque|pegue|leve|retire|colete|traga)m? (um|uma|o|a|meu|minha) {_THING_TO_CARRY}"
+    r"|\balguem (pode|podia|poderia|consegue) (trazer|buscar|levar|pegar)\b.{0,20}\b(pra mim|para mim|aqui|em casa|minha)\b"
+    rf"|{_US} (pega|busca|leva|retira|traz|traze)m? ((um|uma|uns|umas|o|a|meu|minha) )?{_THING_TO_CARRY}\b"
 )
+_WHAT_TO_CARRY = r"\bquanto (fica|custa|sai|e|cobram?)\b.{0,15}\b(levar|buscar|entregar?|mandar|trazer|pegar) (um|uma|uns|umas|o|a|meu|minha)\b"
 _WHERE_IS = (
-    r"\b(cade|kd|onde (esta|ta|anda)|acompanh\w+|rastre\w+|status|atras\w+|nao chegou|demor\w+|chega que horas)\b"
+    r"\b(cade|onde (esta|ta|anda)|acompanh\w+|rastre\w+|status|atras\w+|nao chegou|demor\w+|chega que horas)\b"
     rf".{{0,30}}({_COURIER}|{_PARCEL})|{_PARCEL}.{{0,25}}\b(nao chegou|atras\w+|demor\w+|cade|sumiu)\b"
 )
+_NOT_OF_ANY_DELIVERY = r"^(?!.*\bquanto tempo (demora|leva)\w* (a|as|uma) entregas?\b(?! d[oa] (meu|minha)))"
 _DELIVERS = rf"{_US}.{{0,15}}\bentreg(am|a|as)\b|^(oi |ola )?(faz|fazem|tem) entregas?\b"
 _BOT = (
-    r"\b(chat ?bots?|atendimento (automatic\w+|automatizad\w+|virtual|24 ?h\w*)|saas|bot|robo\w*|assistente virtual"
-    r"|pyloto da (minha|sua) comunicacao)\b"
+    r"\b(chat ?bots?|atendimento (automatic\w+|automatizad\w+|inteligente|virtual|24 ?h\w*)|saas|bot|robo\w*|(assistente|atendente) virtual"
+    r"|(plataforma|servico|solucao) de comunicacao\b(?! interna)|pyloto da (minha|sua) comunicacao)\b"
 )
 _TIRED_OF_ROBOTS = r"\b(cansei|cansad[oa]|chega|fart[oa]|odeio|detesto|nao (aguento|suporto)( mais)?)( de)?( falar com)?( um| o| esse| este)? (robo|bot|maquina)\b"
 _NOT_ABOUT_OTTO = (
-    r"^(?!.*\b(voce|vc|vcs|voces|tu|isso|aqui|falando com|falar com|nao quero|seu|esse|este|que|maldito)\b.{0,20}\b(bot|robo\w*|chat ?bot)\b)"
+    r"^(?!.*\b(voce|vc|vcs|voces|tu|isso|aqui|falando com|falar com|nao quero|seu|esse|este|(?<!quero )(?<!queria )que|maldito)\b.{0,20}\b(bot|robo\w*|chat ?bot)\b)"
     r"(?!.*\b(bot|robo\w*) (de merda|burr\w+|idiota|lixo|inutil)\b)"
+    r"(?!.*\b(bot|robo\w*|virtual) (de voces|de vcs|da pyloto) (e|eh|ta|esta|nao|travou)\b)"
     rf"(?!.*{_TIRED_OF_ROBOTS})"
 )
 _BETTER_SERVICE = (
-    r"\b(automatiz\w+|automac\w+|inteligencia artificial|ia|robo|bot|organiz\w+|melhor\w+|pyloto|nao (dou|damos) conta"
+    r"\b(automatiz\w+|automac\w+|inteligencia artificial|ia|robo|bot|organiz\w+|melhor\w+|centraliz\w+|unific\w+|pyloto|nao (dou|damos) conta"
     rf"|(atend|respond)\w+ {_CUSTOMERS})\b.{{0,40}}{_CHANNEL}"
     rf"|{_CHANNEL}.{{0,40}}\b(automatic\w+|automatiz\w+|sozinho|inteligencia artificial|24 ?h\w*|bagunca|baguncad\w+"
-    r"|perd\w+ (clientes|vendas|mensagens)|nao (dou|damos) conta)\b"
-    rf"|\bnao (dou|damos) conta de (responder|atender)|\bautomatizar (o )?(meu |nosso )?atendimento"
+    r"|perd\w+ (clientes|vendas|mensagens)|nao (dou|damos|da|do) conta)\b"
+    rf"|\b(perco|perdemos|perdendo|perder|perde)( \w+)? (client\w+|vendas?|mensage(m|ns)).{{0,15}}{_CHANNEL}|\bnao (consigo|conseguimos|da pra) (responder|atender) (todo mundo|todos|tod[oa]s os|os clientes)"
+    rf"|\bnao (dou|damos|da|do) conta de (responder|atender)|\bautomatizar (o )?(meu |nosso )?atendimento"
 )
-_HIRE_PYLOTO = r"\bpyloto (da|na|no|para|pra) (a |o )?(minha|meu|nossa|nosso)\b"
+_HIRE_PYLOTO = (
+    r"\bpyloto (da|pra|para) (a )?comunicacao\b|\bpyloto (da|na|no|para|pra) (a |o )?(minha|meu|nossa|nosso)\b"
+)
 _ELSEWHERE = (
     r"\b(piada|receita de|previsao do tempo|vai chover|capital d[aeo]|horoscopo|signo|resultado d[aeo] (jogo|loteria|mega)"
     r"|mega ?sena|loteria|jogo do bicho|quem ganhou|tigrinho|aposta\w*|poema|letra d[aeo] musica|tradu(z|c)\w+|emprestimo"
     r"|emagrec\w+|namor\w+|nudes?|sexo|crush|cripto\w*|bitcoin|remedio para|diagnostico|dever de casa"
-    r"|trabalho da (escola|faculdade)|presidente d[ao]|em quem votar|politica|comprar (maconha|droga\w*|arma\w*)"
+    r"|(voces|vcs) (conserta|arruma|aluga)m? (computador|celular|tv|televisao|geladeira|carro|moto|casa)\w*|trabalho da (escola|faculdade)|presidente d[ao]|em quem votar|politica|comprar (maconha|droga\w*|arma\w*)"
     r"|compr\w+ (maconha|droga\w*|cocaina|arma\w*)"
     r"|ganhar dinheiro (facil|rapido)|vende(m)? (pizza|lanche|roupa|comida|celular|moto|carro)s?|alugar|aluguel"
     r"|comprar (um |uma )?(celular|moto|carro|casa|pizza|roupa))\b"
@@ -104,7 +128,14 @@ _SHOP_NOT_NOW = (
     r"^(?!.*\bagora\b)(?!.*\b(buscar|busca|pegar|pega|retirar|comprar|trazer)\b.{0,25}\bn[ao] (farmacia|loja|mercad\w+"
     r"|restaurante|lanchonete|padaria|pizzaria))"
 )
-_NO_SHOP_OF_MINE = r"^(?!.*\b(minha|nossa) (loja|empresa)\b)"
+_NO_SHOP_OF_MINE = (
+    rf"\bquer\w+ (ser|virar|me tornar) (um )?{_COURIER}|^(?!.*\b({_MINE}|tenho (um|uma)|don[oa] d\w+( uma?)?) {_SHOP})"
+)
+_UNWANTED = (  # "não quero ser entregador", "não preciso de sistema"; of "não quero um site caro" a site is wanted
+    rf"\bnao (quero|precis\w+)( ser| mais| de| uma?){{0,3}} ({_COURIER}|{_SOFTWARE})"
+    r"(?=[ .;!?]*$|[ ,.;!?]+(mas|nao|so|quero|preciso|obrigad\w+)\b)"
+    rf"|\bnao sou( um| mais)? {_COURIER}(?=[ .;!?]*$|[ ,.;]+(so|sou|nao)\b)|\bja sou {_COURIER} (de voces|de vcs|da pyloto|ai)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -121,28 +152,38 @@ _RULES = (
     Rule(Intent.PYLOTO_ENTREGA_DRIVER_SIGNUP, 0.915, (_SURELY_DRIVER,)),
     Rule(Intent.PYLOTO_ENTREGA_DRIVER_SIGNUP, 0.9, (_IS_DRIVER,)),
     Rule(Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP, 0.92, (_SHOP, rf"\bentreg\w+\b|{_COURIER}", _WISH, _SHOP_NOT_NOW)),
+    Rule(
+        Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP,
+        0.915,
+        (rf"\b(aqui e|sou|falo) d[aeo] {_SHOP}", r"\bentreg\w+", _SHOP_NOT_NOW),
+    ),
+    Rule(
+        Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP, 0.912, (_REGULARLY, rf"^(?!.*\b(tenho|com)( uma| a)?( minha)? {_BIKE})")
+    ),
     Rule(Intent.PYLOTO_ENTREGA_MERCHANT_SIGNUP, 0.9, (_JOIN_AS_SHOP,)),
-    Rule(Intent.PYLOTO_ENTREGA_REQUEST, 0.92, (_WHERE_IS,)),
+    Rule(Intent.PYLOTO_ENTREGA_REQUEST, 0.92, (_WHERE_IS, _NOT_OF_ANY_DELIVERY)),
+    Rule(Intent.PYLOTO_ENTREGA_REQUEST, 0.91, (_WHAT_TO_CARRY,)),
     Rule(Intent.PYLOTO_ENTREGA_REQUEST, 0.91, (_ORDER,)),
     Rule(Intent.PYLOTO_ENTREGA_REQUEST, 0.85, (_CARRY,)),
-    Rule(Intent.PYLOTO_ENTREGA_REQUEST, 0.75, (_DELIVERS,)),
+    Rule(Intent.PYLOTO_ENTREGA_REQUEST, 0.75, (_DELIVERS, rf"^(?!.*{_SOFTWARE})")),
     Rule(Intent.SAAS_COMMUNICATION, 0.95, (_BOT, _NOT_ABOUT_OTTO)),
     Rule(Intent.SAAS_COMMUNICATION, 0.94, (_BETTER_SERVICE,)),
     Rule(Intent.SAAS_COMMUNICATION, 0.9, (_HIRE_PYLOTO,)),
     Rule(Intent.CUSTOM_SOFTWARE, 0.93, (_SOFTWARE, _WISH)),
+    Rule(Intent.CUSTOM_SOFTWARE, 0.93, (_AUTOMATE,)),
     Rule(Intent.CUSTOM_SOFTWARE, 0.75, (_SOFTWARE,)),
 )
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 _VERBS_OF_OURS = (
-    r"(tem|fazem|trabalham|atendem|aceitam|emitem|ficam|oferecem|dao|possuem|usam|existem?|atende|aceita|emite|oferece"
+    r"(tem|fazem|trabalha[mr]?|atendem?|aceitam?|emitem?|ficam?|oferecem?|dao|possuem|usam|existem?"
     r"|parcelam?|cobram?|pagam?)"
 )
 _FOR_PEOPLE = (
     r"\b(cnpj|advogad\w+|judicial\w*|juridic\w+|lgpd|meus dados|reclamac\w+|reclamar|procon|reembols\w+|(cancelar|revisar|rescindir|renovar|quebrar) (o |meu |nosso |um )?contrato"
     r"|cobrad[oa] (errad[oa]|a mais|duas vezes|indevid\w+)|cobranca (errada|indevida|duplicada|a mais)|cobraram (errado|a mais)"
     r"|negoci(ar|acao)|desconto\w*|boleto|fatura|nota fiscal|curriculo|vagas? de emprego|emprego|estagio"
-    r"|trabalhar (ai|com voces|com vcs|na pyloto)|process(ar|o|aria) (voces?|vcs?|judicial|a pyloto|a empresa))\b"
+    r"|trabalhar (ai|com voces|com vcs|na pyloto)|don[oa]s? d(a pyloto|a empresa de (voces|vcs))|process(ar|o|aria) (voces?|vcs?|judicial|a pyloto|a empresa))\b"
 )
 _ABOUT_US = rf"\b(voces|vcs|a pyloto|pyloto)\b.{{0,12}}\b{_VERBS_OF_OURS}\b.*|{_FOR_PEOPLE}"
 _PERSON = (
@@ -154,11 +195,13 @@ _TALK_TO = (
     r"\b(fal(ar|o|e|em|a)|convers(ar|o)|atendid[oa]|atendimento|transf\w+|passa\w*|contato|encaminh\w+)\b( \w+){0,2}?"
     rf" (com|por|para|pra)( (um|uma|o|a|algum|alguma|os|as|outra|seu|sua))?( outra)? ({_PERSON}|{_BOSS})\b"
 )
-_JUST_PERSON = rf"^(e |ola |oi )?(um |uma |o |a |com )?{_PERSON}(,? (real|de verdade|humana))?(,? (por favor|pf|pfv|agora|ja))?[.!]*$"
+_JUST_PERSON = rf"^(e |ola |oi )?(um |uma |o |a |com )?{_PERSON}(,? (real|de verdade|human[oa]))?(,? (por favor|pf|pfv|agora|ja))?[.!]*$"
 _WANT_PERSON = (
     r"\b(quero|queria|preciso de|chama|cade|prefiro|me ve|tem) (um |uma |o |a |algum )?"
-    r"(atendente|humano|ser humano|pessoa (real|de verdade))\b|\batendimento (humano|com (um )?humano)\b"
+    r"(atendente|humano|ser humano|pessoa (real|de verdade))\b(?! (virtual|automatic\w+|eletronic\w+))|\batendimento (humano|com (um )?humano)\b"
     r"|\btem alguem (ai )?(de verdade|real|humano|(pra|para|que) me (ajud|atend)\w+)|(^|[,.!?;] ?|\b(entao|favor) )cham[ae] alguem\b"
+    rf"|(^|\b(otto|entao|favor|ola|oi|moc[oa]),? |\bme )((passa|passe|transfere|transfira|encaminha|encaminhe)( (pr[oa]|(para|pra) (o|a|um|uma)|um|uma))?"
+    rf"|cham[ae] (o|a|um|uma)|(da pra|podem?|poderia|tem como) chamar( um| uma)?) ({_PERSON}|{_BOSS})( (ai|aqui|agora|logo|da equipe|por favor|pfv?))*[ .!?]*$"
     r"|\balguem (ai )?((pode|poderia|consegue) )?me (ajud|atend)\w+( (aqui|ai|nisso|com isso|agora|por favor|pfv?))*[?.! ]*$"
 )
 _OTHER_TONGUES = (
@@ -201,7 +244,9 @@ _NOT_DECIDES = (
     r"|\b(sou|aqui e|aqui fala)( so| apenas| uma?| o| a){0,2} (funcionari[oa]|secretari[oa]|recepcionista|auxiliar|estagiari[oa]|atendente)\b"
     r"|\b(meu|minha) (chef[ea]|patrao|patroa)\b|\bquem (decide|manda|resolve) (e|eh) (?!eu\b|a gente\b)"
 )
-_SITE_OF_OURS = r"\b(o|qual|tem|link d[oe]) site\b(?! (para|pra|que|com))"
+_SITE_OF_OURS = (  # "qual o site?", "o sistema de vocês caiu"
+    r"\b(o|qual|tem|link d[oe]) site\b(?! (para|pra|que|com))|\b(sistema|site|app|aplicativo) (de voces|de vcs|da pyloto) (\w+ )?(caiu|nao|travou|deu|fora)\b"
+)
 _QUESTION = (
     r"(e |mas |oi,? |ola,? )?(qual|quais|que|o que|oq|onde|quando|quant[oa]s?|qto|qnto|como|quem|vcs?|voces?|por ?que|pq|(pra|para) que"
     r"|tem como|(so )?me (passa|passe|fala|fale|diz|diga|informa|explica|responde)|fala logo|(quero|queria|gostaria de) saber)\b"
@@ -368,6 +413,7 @@ def _joined_wishes(text: str) -> list[tuple[Intent | None, float]]:
 
 def _surest_wish(text: str) -> tuple[Intent | None, float]:
     """One sentence mostly means one thing ("um app de entregas para minha loja"): what is recognised most surely."""
+    text = re.sub(_UNWANTED, " ", text)
     if re.search(_SITE_OF_OURS, text) and not re.search(_WISH, text):
         return None, 0.0
     matching = [rule for rule in _RULES if all(re.search(pattern, text) for pattern in rule.patterns)]

@@ -11,6 +11,16 @@ _VOCABULARY = frozenset(re.findall(r"\w+", """
     motoboy motoboys motoqueiro orcamento pedido perdido pessoa pessoal pessoas plataforma precisamos preciso programa
     restaurante sistema sistemas sisteminha sistematico software telefone trabalhar urgente whatsapp
 """))  # fmt: skip
+# As they are typed on a phone; what stands for two words is here too.
+_TYPED = {
+    **dict.fromkeys(("kero", "qero", "qro", "qru", "keru"), "quero"), **dict.fromkeys(("kria", "qria", "keria", "qeria"), "queria"),
+    "q": "que", "n": "nao", "oq": "o que", "cm": "com", "kd": "cade", "vdd": "verdade", "hrs": "horas", "dum": "de um", "duma": "de uma",
+    "ces": "voces", "ceis": "voces", "ocs": "voces", "faze": "fazer",
+}  # fmt: skip
+_NO_R = (  # infinitives whose last letter nobody hears: "quero trabalha", "pra fala"
+    r"\b(quero|queria|preciso|precisava|precisando|posso|podem?|gostaria de|vou|pra|para|como)"
+    r" (fala|cadastra|trabalha|entra|manda|busca|leva|pega|contrata|roda|automatiza|organiza|solicita|retira|vira|chama|ganha)\b"
+)
 LENGTH_MAX = 4096  # what a customer can write in one message; of more, the beginning is read
 
 
@@ -24,11 +34,13 @@ def fold(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """Folded, and each long word that is one slip away from exactly one word that rules know is that word.
+    """Folded, in whole words, and each long word that is one slip away from exactly one word that rules know is that word.
 
     One slip: a letter missing, added or changed, or two neighbours swapped ("sitema", "motoboi", "etnregador").
     """
-    return re.sub(r"[a-z]{6,}", lambda match: _mend(match[0]), fold(text))
+    mended = re.sub(r"[a-z]{6,}", lambda match: _mend(match[0]), fold(text))
+    typed = re.sub(r"\b[a-z]{1,5}\b", lambda match: _TYPED.get(match[0], match[0]), mended)
+    return re.sub(_NO_R, r"\1 \2r", typed)
 
 
 @lru_cache(maxsize=4096)
