@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
+from ai import rules
+
 from . import answers
 from .answers import UNKNOWN
 from .flows import Field, Flow
@@ -49,6 +51,22 @@ _STORY = re.compile(
 )
 
 
+_TOLD = re.compile(  # a bare "é" is none: without its accent it may ask ("e em Castro, tem?")
+    r"(?:(?:oi|ola|e|mas|entao) ){0,2}(?:(?:(?:eu|nos|a gente|aqui) )?(?:sou|somos|moro|moramos|fico|ficamos|estamos|trabalho"
+    r"|trabalhamos|tenho|temos)|(?:a gente|aqui|(?:minha|meu|nossa|nosso) \w+) (?:e|fica)|e (?:pra|para) (?:a |o )?(?:minha|meu|nossa|nosso))"
+    r" (?!(?:que|vendo|pensando|querendo)\b)"
+)
+
+
+def _told(line: str) -> str:
+    """What a line tells of the customer: all of it, or what stands in front of a question: "somos de castro, vcs atendem?"."""
+    if "?" not in line:
+        return line
+    *told, asked = re.split(r"[,.;!]\s", line)
+    plainly = all(_TOLD.match(answers.squeezed(part)) or rules.is_small_talk(part) for part in told)
+    return ", ".join(told) if plainly and rules.asks(asked) else ""
+
+
 def volunteered(flow: Flow, text: str, collected: Mapping[str, str], *, today: date) -> dict[str, str]:
     """The answers that a text holds before anything was asked.
 
@@ -60,8 +78,8 @@ def volunteered(flow: Flow, text: str, collected: Mapping[str, str], *, today: d
         return absorb(flow, text, collected, None, today=today)
     taken: dict[str, str] = {}
     rest = []
-    for line in lines:
-        if "?" in line or _STORY.search(answers.plain(line)):
+    for line in map(_told, lines):
+        if not line or _STORY.search(answers.plain(line)):
             continue
         known = {**collected, **taken}
         if alone := _lone(flow, line, known, today):

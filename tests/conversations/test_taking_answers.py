@@ -141,6 +141,11 @@ def test_the_numbers_days_sums_and_places_of_a_story_answer_nothing(text: str) -
         (MERCHANT, ["oi", "quero as entregas de vcs", "a loja é Flor de Lis", "fica em palmeira", "vendemos flores", "10 entregas por semana"],
          {"company": "Flor de Lis", "city": "Palmeira/PR", "segment": "flores", "deliveries": "10 por semana"}),
         (SOFTWARE, ["quero um sistema", "orçamento de 30 mil"], {"budget": "30 mil"}),
+        # What is told in front of a question.
+        (SOFTWARE, ["quero um sistema", "somos de castro, vcs atendem?"], {"city": "Castro/PR"}),
+        (SOFTWARE, ["oi", "quero um app", "a gente é de Tibagi. vocês atendem aqui?", "somos em 8, é pra nossa empresa, quanto custa?"], {"client_type": "Empresa", "city": "Tibagi/PR", "users": "8"}),
+        (DRIVER, ["quero ser entregador", "oi, tenho uma biz, pode?", "moro em Carambeí, tem entrega aqui?"], {"vehicle": "Moto", "city": "Carambeí/PR"}),
+        (MERCHANT, ["quero entregas", "minha loja fica em Palmeira, vcs vem até aqui?"], {"city": "Palmeira/PR"}),
         (MERCHANT, ["Quero entregas", "Farmácia São João", "pet shop"], {"company": "Farmácia São João", "segment": "Pet shop"}),
     ],
 )  # fmt: skip
@@ -160,6 +165,10 @@ def test_short_messages_that_can_be_nothing_else_answer_before_they_are_asked(
         (SAAS, ["quero um chatbot", "igual ao da pizzaria do João", "vocês demoram pra responder", "tem plano de 200 reais?", "uns 30"]),
         (SAAS, ["quero um chatbot", "nosso site caiu", "perdi meu celular", "o instagram foi hackeado"]),
         (DRIVER, ["quero ser entregador", "precisa de moto?", "dá pra trabalhar só à noite?", "não tenho moto", "meu irmão tem carro", "sexta"]),
+        (SOFTWARE, ["quero um sistema", "se for em castro, vcs atendem?", "até 5 mil, dá?", "em 2 meses, vocês conseguem?", "atendem castro, ponta grossa?"]),
+        (SOFTWARE, ["quero um sistema", "vocês são de castro, né?", "são de castro, vcs?", "tem gente em irati, como faz?", "somos de castro ou não?"]),
+        (SOFTWARE, ["quero um sistema", "minha dúvida é: em castro, vcs atendem?", "tenho que ir até castro, é isso?", "estou vendo um de 5 mil reais, é bom?", "e em castro, tem?", "estou em curitiba hoje, vcs tem escritório?"]),
+        (DRIVER, ["quero ser entregador", "tenho que ter moto, é obrigatório?", "se eu tenho moto, quanto ganho?"]),
         (MERCHANT, ["quero entregas", "a loja é nova", "o movimento é bom", "quanto fica 10 entregas por dia?", "a empresa é da minha mãe"]),
     ],
 )  # fmt: skip
