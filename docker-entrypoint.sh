@@ -13,7 +13,7 @@ worker | media)
     [ "$1" = worker ] || WORKER_QUEUES=media
     # On SIGTERM running turns get CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT, then go back to the queue.
     export REMAP_SIGTERM=SIGQUIT
-    exec celery -A pyloto worker -Q "${WORKER_QUEUES:-turns,sweep,checkpoints}" -c "${WORKER_CONCURRENCY:-4}" \
+    exec celery -A pyloto worker -n "$1@%h" -Q "${WORKER_QUEUES:-turns,sweep,checkpoints}" -c "${WORKER_CONCURRENCY:-4}" \
         --without-gossip --without-mingle -l "${LOG_LEVEL:-INFO}"
     ;;
 beat)

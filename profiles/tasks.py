@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from pyloto import clock
 from pyloto.errors import TransientError
 from pyloto.observability.alerts import alert
 
@@ -24,7 +24,7 @@ ERASURE_SECONDS = 30  # then the rest is another task's: the queue is that of th
 def continue_erasure(user_key: str) -> str:
     """Do what an erasure has left to do now; where it breaks off, the next minute's job goes on."""
     try:
-        receipt = erasure.resume(user_key, timezone.now())
+        receipt = erasure.resume(user_key, clock.now())
     except SoftTimeLimitExceeded:
         if wait := _postpone(user_key):
             ring_for_erasure(user_key, after=wait)
@@ -38,7 +38,7 @@ def continue_erasure(user_key: str) -> str:
 
 def _postpone(user_key: str) -> timedelta | None:
     try:
-        return erasure.postpone(user_key, timezone.now())
+        return erasure.postpone(user_key, clock.now())
     except TransientError:
         return None  # then the job of the minute rings as it is
 
@@ -46,7 +46,7 @@ def _postpone(user_key: str) -> timedelta | None:
 @shared_task
 def continue_erasures() -> str:
     """Ring for every erasure whose last scan is due, or that was left lying."""
-    due = erasure.find_unfinished(timezone.now())
+    due = erasure.find_unfinished(clock.now())
     for user_key in due:
         ring_for_erasure(user_key)
     return f"Rang for {len(due)} erasures"
@@ -69,7 +69,7 @@ def apply_retention(rule: str = "", at: str = "", path: str = "") -> str:
     begun = retention.Progress(rule, (datetime.fromisoformat(at), path) if at else None) if rule else None
     applied = retention.Applied(progress=begun)
     try:
-        retention.apply_retention(now=timezone.now(), at_most=RETENTION_SLICE, applied=applied)
+        retention.apply_retention(now=clock.now(), at_most=RETENTION_SLICE, applied=applied)
     except SoftTimeLimitExceeded:
         if applied.progress == begun:
             alert("retention_stands_still", rule=rule)

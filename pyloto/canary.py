@@ -21,19 +21,25 @@ ANSWER_SECONDS = 30.0  # with a look every 20 s: noticed within 60 (faults.md B1
 TRIES = 2  # a canary may get lost with its connection
 POLL_SECONDS = 0.2
 PING_SECONDS = 3.0
-KEPT_SECONDS = 86_400
+KEPT_SECONDS = 86_400  # of a worker; the few of queues stay
+TELL_AGAIN_SECONDS = 60
 
 
 def stamp(name: str) -> None:
     """Note that a canary came through."""
-    get_redis().set(_key(name), redis_seconds(), ex=KEPT_SECONDS)
+    get_redis().set(_key(name), redis_seconds(), ex=None if name in STALE_SECONDS else KEPT_SECONDS)
 
 
 def ages() -> dict[str, int]:
     """By queue: seconds since a canary came through, or since the first look where none has come yet."""
     now, redis = redis_seconds(), get_redis()
-    last = {queue: redis.set(_key(queue), now, nx=True, get=True, ex=KEPT_SECONDS) for queue in STALE_SECONDS}
+    last = {queue: redis.set(_key(queue), now, nx=True, get=True) for queue in STALE_SECONDS}
     return {queue: round(now - float(str(at or now))) for queue, at in last.items()}
+
+
+def may_tell(queue: str) -> bool:
+    """Whether it was not told within the last minute that the queue stands still: `/readyz` is asked every few seconds."""
+    return bool(get_redis().set(f"canary:told:{queue}", 1, ex=TELL_AGAIN_SECONDS, nx=True))
 
 
 def takes_tasks(node: str, *, within_seconds: float) -> bool:
@@ -64,9 +70,12 @@ def _key(name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pyloto.canary", description="Fails where a worker takes no tasks.")
     parser.add_argument(
-        "node", nargs="?", default=default_nodename(""), help="the worker's name (default: %(default)s)"
+        "node",
+        nargs="?",
+        default="",
+        help="the worker's name; what is missing of it is taken as Celery does: celery@host",
     )
-    node = parser.parse_args().node
+    node = default_nodename(parser.parse_args().node)
     try:
         if takes_tasks(node, within_seconds=ANSWER_SECONDS):
             parser.exit(0, f"{node} takes tasks\n")

@@ -51,7 +51,7 @@ def check_workers() -> dict[str, Any]:
     """Here, as the web process goes on where beat or all workers have stopped."""
     ages = canary.ages()
     stale = [queue for queue, seconds in ages.items() if seconds > canary.STALE_SECONDS[queue]]
-    for queue in stale:
+    for queue in filter(canary.may_tell, stale):
         alert("queue_stands_still", queue=queue, seconds=ages[queue])
     return {"ok": not stale, "age_seconds": ages}
 

@@ -10,7 +10,9 @@ import time_machine
 from celery import shared_task
 
 from pyloto import clock
+from pyloto.documents import DocumentStore
 from pyloto.redis_client import redis_seconds
+from tests.conversations.deliveries import envelope, post
 
 told: list[datetime] = []
 
@@ -25,15 +27,52 @@ def by_valkey(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "redis_seconds", redis_seconds)
 
 
-@pytest.mark.parametrize(("ahead", "off"), [(600, 0), (-600, 0), (3, 0), (1, 1), (-1, -1), (0, 0)])
-def test_a_task_gets_the_time_of_redis_where_its_own_is_wrong(ahead: int, off: int) -> None:
-    there = redis_seconds()
+def web_takes_a_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_testified_at", float("-inf"))
+    assert post(envelope()).status_code == 200
+
+
+def told_by_a_worker(*, ahead: float) -> float:
+    """By how many seconds the time that its task gets is ahead of Redis's."""
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead)):
+        there = clock.redis_seconds()
         tell_the_time.apply()
-    assert told.pop().timestamp() - there == pytest.approx(off, abs=0.4)
+    return told.pop().timestamp() - there
 
 
-def test_a_clock_that_was_mended_is_right_again() -> None:
+@pytest.mark.parametrize(("ahead", "off"), [(600, 0), (-600, 0), (3, 0), (1, 1), (-1, -1), (0, 0)])
+def test_a_task_gets_the_time_of_redis_where_its_own_is_wrong(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch, ahead: int, off: int
+) -> None:
+    web_takes_a_delivery(monkeypatch)
+    assert told_by_a_worker(ahead=ahead) == pytest.approx(off, abs=0.4)
+
+
+def test_without_a_witness_the_own_clock_counts() -> None:
+    assert told_by_a_worker(ahead=600) == pytest.approx(600, abs=0.4)
+
+
+@pytest.mark.parametrize("shift", [600, -600])
+def test_a_redis_with_a_wrong_clock_misleads_nobody(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shift: int
+) -> None:
+    monkeypatch.setattr(clock, "redis_seconds", lambda: redis_seconds() + shift)
+    web_takes_a_delivery(monkeypatch)
+    assert '"clock_is_wrong"' in capsys.readouterr().out
+    assert told_by_a_worker(ahead=0) == pytest.approx(-shift, abs=0.4)
+
+
+@pytest.mark.parametrize("shift", [600, -600])
+def test_what_was_seen_before_redis_jumped_does_not_count(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch, shift: int
+) -> None:
+    web_takes_a_delivery(monkeypatch)
+    monkeypatch.setattr(clock, "redis_seconds", lambda: redis_seconds() + shift)
+    assert told_by_a_worker(ahead=0) == pytest.approx(-shift, abs=0.4)
+
+
+def test_a_clock_that_was_mended_is_right_again(embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    web_takes_a_delivery(monkeypatch)
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10)):
         tell_the_time.apply()
     tell_the_time.apply()

@@ -24,4 +24,4 @@ def test_each_worker_serves_its_queues(tmp_path: Path, process: str, named: str,
     ran = subprocess.run(
         ["sh", ROOT / "docker-entrypoint.sh", process], env=environment, capture_output=True, text=True, check=True
     )
-    assert ran.stdout.split()[3:5] == ["-Q", queues]
+    assert ran.stdout.split()[3:7] == ["-n", f"{process}@%h", "-Q", queues]
