@@ -4,15 +4,12 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from ai import rules
-
 from . import answers
 from .answers import UNKNOWN
 from .flows import Field, Flow
 
 AHEAD_WORDS_MAX = 6  # an answer to a question that was not asked yet is short
 LIST_MAX = 12  # answers of one list that are read
-LINES_MAX = 20  # more are no messages, but a text of many lines
 
 
 def absorb(
@@ -42,76 +39,6 @@ def absorb(
         taken |= _absorb_list(flow, line, {**collected, **taken}, field, today)
         field = flow.next_field({**collected, **taken})
     return taken
-
-
-# Of somebody else, or of what was: no fact of the customer's.
-_STORY = re.compile(
-    r"\b(?:el[ea]s?|del[ea]s?|irmaos?|irmas?|prim[oa]s?|cunhad[oa]s?|vizinh[oa]s?|concorrentes?|(?:meus?|minhas?|um|uma) (?:amig|conhecid|colega)\w*"
-    r"|igual|usa|mora|fez|ficou|pagou|custou|saiu|abrimos|comecamos)\b"
-)
-
-
-_TOLD = re.compile(  # a bare "é" is none: without its accent it may ask ("e em Castro, tem?")
-    r"(?:(?:oi|ola|e|mas|entao) ){0,2}(?:(?:(?:eu|nos|a gente|aqui) )?(?:sou|somos|moro|moramos|fico|ficamos|estamos|trabalho"
-    r"|trabalhamos|tenho|temos)|(?:a gente|aqui|(?:minha|meu|nossa|nosso) \w+) (?:e|fica)|e (?:pra|para) (?:a |o )?(?:minha|meu|nossa|nosso))"
-    r" (?!(?:que|vendo|pensando|querendo)\b)"
-)
-
-
-def _told(line: str) -> str:
-    """What a line tells of the customer: all of it, or what stands in front of a question: "somos de castro, vcs atendem?"."""
-    if "?" not in line:
-        return line
-    *told, asked = re.split(r"[,.;!]\s", line)
-    plainly = all(_TOLD.match(answers.squeezed(part)) or rules.is_small_talk(part) for part in told)
-    return ", ".join(told) if plainly and rules.asks(asked) else ""
-
-
-def volunteered(flow: Flow, text: str, collected: Mapping[str, str], *, today: date) -> dict[str, str]:
-    """The answers that a text holds before anything was asked.
-
-    Where it has several lines, each is a message by itself: a short one that can be nothing else is an answer, a
-    question and a story of somebody else are none, and what answered is no part of a description.
-    """
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not 1 < len(lines) <= LINES_MAX:
-        return absorb(flow, text, collected, None, today=today)
-    taken: dict[str, str] = {}
-    rest = []
-    for line in map(_told, lines):
-        if not line or _STORY.search(answers.plain(line)):
-            continue
-        known = {**collected, **taken}
-        if alone := _lone(flow, line, known, today):
-            free = next((field for field in flow.fields if field.free and field.name in alone), None)
-            taken |= (_absorb_one(flow, line, known, free, today) if free else {}) | alone
-            continue
-        found = _absorb_one(flow, line, known, None, today)
-        settled = {name: value for name, value in found.items() if not _is_free(flow, name)}
-        taken |= settled
-        if found.keys() != settled.keys() or not settled or len(line.split()) > AHEAD_WORDS_MAX:
-            rest.append(line)
-    described = _absorb_one(flow, "\n".join(rest), {**collected, **taken}, None, today)
-    return taken | {name: value for name, value in described.items() if _is_free(flow, name)}
-
-
-def _is_free(flow: Flow, name: str) -> bool:
-    field = flow.field(name)
-    return field is not None and field.free
-
-
-def _lone(flow: Flow, line: str, known: Mapping[str, str], today: date) -> dict[str, str]:
-    """The one answer that a message is, where it can be nothing else."""
-    said = answers.squeezed(line)
-    read: dict[str, str] = {}
-    for field in flow.fields:
-        if known.get(field.name, UNKNOWN) != UNKNOWN:
-            continue
-        titles = [title for title in field.choices if answers.squeezed(title) == said and not answers.is_refusal(title)]
-        value = read_answer(field, titles[0], today) if titles else field.lone(line) if field.lone else None
-        if value:
-            read[field.name] = value
-    return read if len(read) == 1 else {}
 
 
 def _absorb_one(

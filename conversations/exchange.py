@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from audit import EventType
 
-from . import answers, collecting, flows, replies
+from . import answers, collecting, flows, replies, unasked
 from .flows import Flow
 from .hearing import Heard
 from .intents import Intent, IntentQueue
@@ -108,7 +108,7 @@ class Exchange:
             self.keep(flow, collecting.absorb(flow, text, collected, described, today=today))
         elif flow.intent not in self.read:
             self.read.add(flow.intent)
-            self.keep(flow, collecting.volunteered(flow, text, collected, today=today))
+            self.keep(flow, unasked.volunteered(flow, text, collected, today=today))
 
     def _chosen_flow(self) -> Flow | None:
         entry = self.queue.choose()

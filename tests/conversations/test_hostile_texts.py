@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from ai import knowledge, rules
-from conversations import answers, collecting, corrections, flows
+from conversations import answers, collecting, corrections, flows, unasked
 from conversations.hearing import TEXT_MAX
 from tests.conversations.talk import Talk
 from tests.lab import hostile
@@ -38,7 +38,7 @@ def test_a_flow_looks_for_its_answers_in_a_hostile_text_at_once(flow: flows.Flow
 def test_a_flow_looks_for_what_nobody_asked_in_a_hostile_text_at_once(flow: flows.Flow) -> None:
     for text in hostile.texts(TEXT_MAX):
         with hostile.fuse():
-            collecting.volunteered(flow, f"oi\n{text}", {}, today=TODAY)
+            unasked.volunteered(flow, f"oi\n{text}", {}, today=TODAY)
             for field in flow.fields:
                 if field.lone:
                     field.lone(text)

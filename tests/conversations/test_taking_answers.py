@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations import replies
-from conversations.collecting import absorb, read_answer, told_back, volunteered
+from conversations.collecting import absorb, read_answer, told_back
 from conversations.flows import FLOWS, Field, Flow
+from conversations.unasked import volunteered
 from conversations.whatsapp.messages import BUTTONS_MAX, ROW_TITLE_MAX, ROWS_MAX
 from tests.conversations.talk import Talk, asked_for_users, text_of, told_of_software
 
@@ -146,6 +147,23 @@ def test_the_numbers_days_sums_and_places_of_a_story_answer_nothing(text: str) -
         (SOFTWARE, ["oi", "quero um app", "a gente é de Tibagi. vocês atendem aqui?", "somos em 8, é pra nossa empresa, quanto custa?"], {"client_type": "Empresa", "city": "Tibagi/PR", "users": "8"}),
         (DRIVER, ["quero ser entregador", "oi, tenho uma biz, pode?", "moro em Carambeí, tem entrega aqui?"], {"vehicle": "Moto", "city": "Carambeí/PR"}),
         (MERCHANT, ["quero entregas", "minha loja fica em Palmeira, vcs vem até aqui?"], {"city": "Palmeira/PR"}),
+        (DRIVER, ["quero ser entregador", "tenho moto, serve?", "sou de Castro, atendem aqui?"], {"vehicle": "Moto", "city": "Castro/PR"}),
+        (MERCHANT, ["quero entregas", "minha empresa fica em Castro, tá?", "faço 20 entregas por dia, é pouco?"], {"city": "Castro/PR", "deliveries": "20 por dia"}),
+        (SOFTWARE, ["quero um sistema", "somos 10, ok?"], {"users": "10"}),
+        # A story beside it, of somebody else or of what was.
+        (SOFTWARE, ["preciso de um sistema pra controlar o estoque da minha loja, hoje a gente usa caderno", "somos 5"],
+         {"client_type": "Empresa", "problem": "preciso de um sistema pra controlar o estoque da minha loja, hoje a gente usa caderno", "users": "5"}),
+        (SOFTWARE, ["abrimos uma loja em Castro e precisamos de um sistema", "somos 4 pessoas"], {"client_type": "Empresa", "city": "Castro/PR", "users": "4"}),
+        (SOFTWARE, ["eu e minha irmã temos uma padaria em Irati e queremos um site", "somos 3"], {"client_type": "Empresa", "city": "Irati/PR", "users": "3"}),
+        (SOFTWARE, ["quero um sistema igual o do meu primo, ele mora em Londrina e tem 20 funcionários", "somos de Castro"], {"city": "Castro/PR"}),
+        (DRIVER, ["quero ser entregador, moro em Castro, meu primo já trabalha com vcs", "tenho moto"], {"city": "Castro/PR", "vehicle": "Moto"}),
+        (DRIVER, ["quero ser entregador", "trabalhei em Curitiba 2 anos", "agora moro em Castro"], {"city": "Castro/PR"}),
+        (MERCHANT, ["quero entregas", "fazia 500 entregas por mês antes", "hoje faço 50 por mês"], {"deliveries": "50 por mês"}),
+        # A correction of what another line told.
+        (SOFTWARE, ["quero um app", "Castro", "não, Carambeí"], {"city": "Carambeí/PR"}),
+        (SOFTWARE, ["quero um app", "sou de Castro", "quer dizer, Carambeí"], {"city": "Carambeí/PR"}),
+        (SOFTWARE, ["quero um app", "somos 10", "na verdade 12"], {"users": "12"}),
+        (SOFTWARE, ["quero um app", "em março", "*abril"], {"deadline": "abril (04/2027)"}),
         (MERCHANT, ["Quero entregas", "Farmácia São João", "pet shop"], {"company": "Farmácia São João", "segment": "Pet shop"}),
     ],
 )  # fmt: skip
