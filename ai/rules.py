@@ -45,24 +45,26 @@ _JOIN_AS_DRIVER = (
 )
 # Said so that no shop and nobody who needs a courier says it.
 _SURELY_DRIVER = (
-    rf"\b(sou|trabalho (de|como)) {_COURIER}"
+    rf"\b(me cadastr\w+|cadastrar-me) (pra|para) (entregar|fazer entregas?)\b(?! ([ao]s? |d[aeo]s? )?(meu|minha|nosso|nossa|uma?\b))"
+    rf"|\b(quero|queria|gostaria de|posso|da pra) (entregar|rodar|fazer entregas?) (de|com (a )?(minha|meu)) ({_BIKE}|carro\b)"
+    rf"|\b(sou|trabalho (de|como)) {_COURIER}"
     rf"|\bquero se {_COURIER}|\bfaco (as )?entregas? (de|com (a )?minha) {_BIKE}"
     rf"|\b(servico|trabalho|vagas?|trampo|emprego|bico|anuncio)( de (voces|vcs))? (pra|para) {_COURIER}|\b(vagas?|trampo|emprego|bico) (de|como) {_COURIER}"
     rf"|\b(quero|queria|gostaria de|da pra|posso) (\w+ ){{0,2}}(extra|renda|grana|dinheiro|trampo|bico) (com|fazendo) ((a )?minha {_BIKE}|entregas?\b)"
-    r"|\b(quero|queria|gostaria de|posso|interesse em|interessad[oa] em|vontade de)( era| mesmo)? fazer (((as|minhas) )?(entregas|corridas)\b|(umas|algumas|uns) (entregas?|corridas?)\b"
+    r"|\b(quero|queria|gostaria de|posso|interesse em|interessad[oa] em|vontade de)( era| mesmo)? fazer (((as|minhas) )?(entregas|corridas)\b(?! d[aeo]s? (meus?|minhas?|nossos?|nossas?)\b)|(umas|algumas|uns) (entregas?|corridas?)\b"
     rf"|(entregas?|corridas?) (com (a )?minha|de) {_BIKE}|entrega([.! ]*$| (pra|para|com) {_US}))"
     rf"|\b(quero|queria|querendo|gostaria de)( \w+)? ((entregar|rodar|dirigir) (com|junto com)|(entregar?|rodar|dirigir) (pra|para)) {_US}(?! (um|uma|o|a)\b)"
     r"|\b(fazer parte d|entrar n)([ao] (equipe|time|grupo) de|os?) (entregadores|entregas?|motoboys?)\b"
     rf"|({_US}|\b(tao|estao)\b)( \w+){{0,2}}? (precisa(m|ndo)?( de)?|contrata(m|ndo)?|procura(m|ndo)?|pegando|aceitando)( (um|uns|mais))? {_COURIER}"
 )
 _IS_DRIVER = (
-    rf"\b(pra|para) fazer (as )?entregas\b|\b(contratando|pegando|aceitando|precisa(m|ndo) de) ({_COURIER})"
-    rf"|\btenho (uma |minha )?{_BIKE}.{{0,20}}\b(quer\w*|procur\w*|precis\w*|trabalh\w*|entreg\w*|vagas?)"
+    rf"\b(pra|para) fazer (as )?entregas\b(?! d[aeo]s? (meus?|minhas?|nossos?|nossas?)\b)|\b(contratando|pegando|aceitando|precisa(m|ndo) de) ({_COURIER})"
+    rf"|\btenho (uma |minha )?{_BIKE}.{{0,20}}\b(quer\w*\b(?! (vender|trocar|alugar|comprar)\b)|procur\w*|precis\w*|trabalh\w*|entreg\w*|vagas?)"
 )
 _JOIN_AS_SHOP = (
     rf"\b(sou lojista|cadastr\w+ ([ao] )?{_MINE} {_SHOP}|(por|po|colocar|botar|incluir) ([ao] )?{_MINE} {_SHOP} (no|na|com) (pyloto|{_US})"
     rf"|(to|estou|ta|esta|estamos|fiquei|ficamos) sem {_COURIER}|(alguem|gente|quem|{_COURIER}) (pra|para|que) (\w+ )?entreg\w+ ([ao]s )?(meus|minhas|nossos|nossas) \w+"
-    r"|entregas? (para|pra|da|na|do|no|pro) (a |o )?(minha|meu|nossa|nosso)\b"
+    r"|entregas? ((para|pra|da|na|do|no|pro) (a |o )?(minha|meu|nossa|nosso)|(dos|das|de) (meus|minhas|nossos|nossas))\b"
     r"|(faz|fazem|faca|facam|fizessem?) (as )?(minhas|nossas) entregas|cadastro (de|como|pra|para) lojista|parceria.{0,20}entreg|entreg\w+.{0,20}parceria)"
 )
 # Day by day: a shop's deliveries, and nobody's parcel.
@@ -82,10 +84,10 @@ _CARRY = (
     rf"|\b(mandar|enviar|despachar) (um|uma|uns|umas|o|a|esse|essa|meu|minha) {_THING_TO_CARRY})"
     r"|\b(precis\w+|quero|queria) que (alguem|voces?|vcs?) (busque|pegue|leve|retire|colete|(busca|pega|leva|retira|coleta)sse)m?\b(?! (o |esse )?(meu |nosso )?(contato|numero|telefone|caso)\b)"
     rf"|\b(precis\w+|quero|queria) que (busque|pegue|leve|retire|colete|traga)m? (um|uma|o|a|meu|minha) {_THING_TO_CARRY}"
-    r"|\balguem (pode|podia|poderia|consegue) (trazer|buscar|levar|pegar)\b.{0,20}\b(pra mim|para mim|aqui|em casa|minha)\b"
+    r"|\balguem (pode|podia|poderia|consegue) (me )?(trazer|buscar|levar|pegar)\b.{0,20}\b(pra mim|para mim|aqui|em casa|minha)\b"
     rf"|{_US} (pega|busca|leva|retira|traz|traze)m? ((um|uma|uns|umas|o|a|meu|minha) )?{_THING_TO_CARRY}\b"
 )
-_WHAT_TO_CARRY = r"\bquanto (fica|custa|sai|e|cobram?)\b.{0,15}\b(levar|buscar|entregar?|mandar|trazer|pegar) (um|uma|uns|umas|o|a|meu|minha)\b"
+_WHAT_TO_CARRY = r"\bquanto (fica|custa|sai|e|cobram?)\b.{0,15}\b(levar|buscar|entregar?|mandar|trazer|pegar) (um|uma|uns|umas|o|a|meu|minha)\b(?! (e-?mails?|mensage(m|ns)|sms|zap|whats\w*|link|convite|newsletter|campanha)\b)"
 _WHERE_IS = (
     r"\b(cade|onde (esta|ta|anda)|acompanh\w+|rastre\w+|status|atras\w+|nao chegou|demor\w+|chega que horas)\b"
     rf".{{0,30}}({_COURIER}|{_PARCEL})|{_PARCEL}.{{0,25}}\b(nao chegou|atras\w+|demor\w+|cade|sumiu)\b"
@@ -199,8 +201,9 @@ _JUST_PERSON = rf"^(e |ola |oi )?(um |uma |o |a |com )?{_PERSON}(,? (real|de ver
 _WANT_PERSON = (
     r"\b(quero|queria|preciso de|chama|cade|prefiro|me ve|tem) (um |uma |o |a |algum )?"
     r"(atendente|humano|ser humano|pessoa (real|de verdade))\b(?! (virtual|automatic\w+|eletronic\w+))|\batendimento (humano|com (um )?humano)\b"
+    r"|\b(quero|queria|prefiro) (so |falar |e )?(uma )?(pessoa|humano)( (ja|agora|mesmo|por favor|pfv?)| ((pra|para|que) )?me (atend|ajud|explic)\w+)*[ .!]*$"
     r"|\btem alguem (ai )?(de verdade|real|humano|(pra|para|que) me (ajud|atend)\w+)|(^|[,.!?;] ?|\b(entao|favor) )cham[ae] alguem\b"
-    rf"|(^|\b(otto|entao|favor|ola|oi|moc[oa]),? |\bme )((passa|passe|transfere|transfira|encaminha|encaminhe)( (pr[oa]|(para|pra) (o|a|um|uma)|um|uma))?"
+    rf"|(^|\b(otto|entao|favor|ola|oi|moc[oa]),? |\bme )((passa|passe|transfere|transfira|encaminha|encaminhe)( (pr[oa]|(para|pra) (o|a|um|uma)|um|uma|o|a))?"
     rf"|cham[ae] (o|a|um|uma)|(da pra|podem?|poderia|tem como) chamar( um| uma)?) ({_PERSON}|{_BOSS})( (ai|aqui|agora|logo|da equipe|por favor|pfv?))*[ .!?]*$"
     r"|\balguem (ai )?((pode|poderia|consegue) )?me (ajud|atend)\w+( (aqui|ai|nisso|com isso|agora|por favor|pfv?))*[?.! ]*$"
 )
@@ -212,7 +215,7 @@ _NO_MACHINE = r"\bnao quero (mais )?(falar )?(com )?(um |o |esse |este )?(robo|b
 _CALL_ME = r"\b(podem?|pode|da pra|quero que) me (ligar|liga|liguem)\b|\bme (liga|ligue|liguem)\b"
 _HUMAN = (_TALK_TO, _JUST_PERSON, _WANT_PERSON, _NO_MACHINE, _TIRED_OF_ROBOTS, _CALL_ME, _OTHER_TONGUES)
 _NOT_HUMAN = (  # declined, or part of what a product should do ("que o cliente possa falar com um atendente")
-    rf"\b(nao (quero|precisa|preciso|precisa de)|sem)( \w+){{0,2}} (fal(ar|e)|{_PERSON})\b(?!.*\b(robo|bot|maquina))",
+    rf"\b(nao (quero|precisa|preciso|precisa de)|sem)( (?!(quero|queria|prefiro)\b)\w+){{0,2}} (fal(ar|e)|{_PERSON})\b(?!.*\b(robo|bot|maquina))",
     rf"\b(clientes?|usuarios?|alunos?|pacientes?|(que|pra|para) (ele|ela|eles|o app|o sistema|o bot))\b.{{0,30}}\b(fal(ar|em|e)|conversar|conversem?)\b.{{0,12}} {_PERSON}\b",
     rf"^(?!.*\b(quero|queria|preciso|posso|gostaria|podia)\b).*\bfalar com (um |uma |o |a )?{_PERSON} (pelo|por|no|via) (chat|app|aplicativo|site|sistema)\b",
     # Somebody of their own, who is asked first.

@@ -21,6 +21,7 @@ _NO_R = (  # infinitives whose last letter nobody hears: "quero trabalha", "pra 
     r"\b(quero|queria|preciso|precisava|precisando|posso|podem?|gostaria de|vou|pra|para|como)"
     r" (fala|cadastra|trabalha|entra|manda|busca|leva|pega|contrata|roda|automatiza|organiza|solicita|retira|vira|chama|ganha)\b"
 )
+_WITH = r"\bc/? ?(?!(?:e|eh|ta|tem|faz|pode|sabe|vai|quer|acha|esta)\b)(?<=[ /])(?=[a-z])"  # "falar c alguem", "c/ vcs"; "c" may also be "cê"
 LENGTH_MAX = 4096  # what a customer can write in one message; of more, the beginning is read
 
 
@@ -40,7 +41,7 @@ def normalise(text: str) -> str:
     """
     mended = re.sub(r"[a-z]{6,}", lambda match: _mend(match[0]), fold(text))
     typed = re.sub(r"\b[a-z]{1,5}\b", lambda match: _TYPED.get(match[0], match[0]), mended)
-    return re.sub(_NO_R, r"\1 \2r", typed)
+    return re.sub(_NO_R, r"\1 \2r", re.sub(_WITH, "com ", typed))
 
 
 @lru_cache(maxsize=4096)

@@ -279,6 +279,14 @@ TYPED = [
     ("não quero site, quero um app", SOFTWARE),
     ("não quero um site caro", SOFTWARE),
     ("não sou motoboy mas quero ser", DRIVER),
+    ("quero me cadastrar pra entregar", DRIVER),
+    ("quero entregar de moto", DRIVER),
+    ("quero entregar com minha bike", DRIVER),
+    ("quero fazer entregas dos meus produtos", MERCHANT),
+    ("preciso de alguem pra fazer entregas dos meus produtos", MERCHANT),
+    ("alguem pode me trazer um lanche aqui", DELIVERY),
+    ("quanto custa mandar um email marketing?", ABOUT_US),
+    ("tenho uma moto e quero vender", VAGUE),
 ]
 
 
@@ -629,6 +637,12 @@ def test_near_and_yet_another_thing(message: str, intent: Intent) -> None:
         "human",
         "I want to talk to a human please",
         "quiero hablar con una persona",
+        "quero falar c alguem",
+        "quero falar c/ um atendente",
+        "não é isso, quero uma pessoa",
+        "nao quero bot quero humano",
+        "n quero robo quero pessoa",
+        "me passa o comercial",
     ],
 )
 def test_a_person_is_asked_for_in_other_words(message: str) -> None:
@@ -651,6 +665,10 @@ def test_a_person_is_asked_for_in_other_words(message: str) -> None:
         "o agente de viagens atende pelo whats",
         "tem alguém aí?",
         "sou o dono da padaria",
+        "quero um sistema pra pessoa física",
+        "quero cadastrar uma pessoa",
+        "c a gente conversa",
+        "não quero uma pessoa",
     ],
 )
 def test_speaking_of_other_people_is_not_asking_for_one(message: str) -> None:

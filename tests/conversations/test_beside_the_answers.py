@@ -115,7 +115,10 @@ def test_an_insult_is_no_answer(insult: str) -> None:
     assert "channels" not in open_session(talk).collected["SAAS_COMMUNICATION"]
 
 
-@pytest.mark.parametrize("wish", ["quero falar com o gerente", "tem alguém aí de verdade?", "alguém pode me ajudar?"])
+@pytest.mark.parametrize(
+    "wish",
+    ["quero falar com o gerente", "tem alguém aí de verdade?", "alguém pode me ajudar?", "nao quero bot quero humano"],
+)
 def test_the_wish_for_a_person_is_no_answer(wish: str) -> None:
     talk = talk_of(*TO_FEATURES)
     talk.say(wish)
