@@ -75,16 +75,6 @@ def found(pattern: str) -> Finder:
     return find
 
 
-def reader(find: Finder) -> Reader:
-    """A reader that takes what the finder sees anywhere in the text."""
-
-    def read(text: str) -> str | None:
-        found = find(text)
-        return found.value if found else None
-
-    return read
-
-
 # Digits that answer nothing: who takes them for an answer has misunderstood in silence.
 _CONTACTS = (
     r"\b(?:https?://|www\.)\S{1,200}"
