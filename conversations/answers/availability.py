@@ -36,14 +36,18 @@ def read_availability(text: str) -> str | None:
 # "disponível à noite", "posso trabalhar nos fins de semana": with a word that says what the time is for.
 _SAID_AVAILABLE = re.compile(
     r"\b(?:disponivel|disponibilidade|livre|posso (?:trabalhar|entregar|fazer entregas?)|so posso|consigo trabalhar)\s{1,3}"
-    rf"(?P<when>{'|'.join(pattern for _, pattern in _AVAILABLE[:5])})(?=\s*(?:$|[.,;!\n]))"
+    rf"(?P<when>{'|'.join(pattern for _, pattern in _AVAILABLE[:5])})(?P<but>\s{{0,3}},?\s{{0,3}}\b(?:menos|exceto|tirando|so nao|mas nao)\b[^.;!?\n]{{1,60}})?(?=\s*(?:$|[.,;!\n]))"
 )
+_NOT = re.compile(r"\b(?:nao|n|nunca|nem)\s(?:\w{1,12}\s){0,2}$")
 
 
 def find_availability(text: str) -> Found | None:
-    match = _SAID_AVAILABLE.search(plain(text[:TEXT_MAX]))
-    value = read_availability(match["when"]) if match else None
-    return Found(value, *match.span()) if match and value else None
+    folded = plain(text[:TEXT_MAX])
+    match = _SAID_AVAILABLE.search(folded)
+    if not match or _NOT.search(folded[max(0, match.start() - 30) : match.start()]):
+        return None  # "não posso trabalhar nos fins de semana"
+    value = cleaned(text[match.start("when") : match.end()]) if match["but"] else read_availability(match["when"])
+    return Found(value, *match.span()) if value else None
 
 
 _DAY = r"(?:segunda|terca|quarta|quinta|sexta|sabado|domingo|seg|ter|qua|qui|sex|sab|dom)s?(?:-feira)?"

@@ -88,14 +88,14 @@ _NO_HURRY = re.compile(
     r"|tranquilo|qualquer (?:data|dia|momento|prazo)|com calma|de boa|sem data)\b"
 )
 _URGENT = re.compile(
-    r"\b(?:(?:o )?mais (?:rapid\w+|breve|cedo) (?:possivel|que (?:der|puder)\w*|q der)|(?:o )?(?:quanto|qto|qnto) antes|urgente\w*|urgentissim\w+|com (?:muita |certa |alguma |bastante )?urgencia|assim que (?:possivel|der)|(?:o )?\+ rapido possivel|quanto mais (?:rapido|cedo)(?: melhor)?|(?:pra|para|p) ontem|imediat\w+|asap|ja passou da hora)\b"
+    r"\b(?:(?:o )?mais (?:rapid\w+|breve|cedo) (?:possivel|que (?:der|puder)\w*|q der)|(?:o )?(?:quanto|qto|qnto|qnt) antes|(?<!nem )(?:tenho|temos|com) (?:muita |bastante |certa )?pressa|urgente\w*|urgentissim\w+|com (?:muita |certa |alguma |bastante )?urgencia|assim que (?:possivel|der)|(?:o )?\+ rapido possivel|quanto mais (?:rapido|cedo)(?: melhor)?|(?:pra|para|p) ontem|imediat\w+|asap|ja passou da hora)\b"
 )
 _AT_ONCE = re.compile(r"\b(?:ja|agora|logo|daqui a pouco|rapid\w+|depressa|correndo|agora mesmo|o antes possivel)\b")
 _PAST = re.compile(
     rf"\b(?:ha|faz|fazem|tem|temos|tenho|com)\s(?:uns |umas |mais de |quase )?{_SOME}\s(?:dias?|semanas?|mes(?:es)?|anos?)\b"
     rf"|\b{_SOME}\s(?:dias?|semanas?|mes(?:es)?|anos?)\s(?:atras|passad\w+|de (?:empresa|mercado|experiencia|casa|idade|loja|estrada))\b"
     r"|\b(?:semana|mes|ano|semestre)\spassad[oa]\b|\bdesde\s[\w\s]{0,12}\d{4}\b|\bpor\s(?:dia|semana|mes|ano)\b"
-    r"|\b24\s?h(?:oras)?\b|\br\$\s?[\d.,]{1,15}|\bsegunda a (?:sexta|sabado|domingo)\b|\d{1,2}\s{0,2}x\b"
+    r"|\b(?:abri|comecei|inaugurei|fundei)\b[^.,;\n]{0,30}?\sem\s\w{1,12}|\b24\s?h(?:oras)?\b|\br\$\s?[\d.,]{1,15}|\bsegunda a (?:sexta|sabado|domingo)\b|\d{1,2}\s{0,2}x\b"
 )
 _BUT = re.compile(r"\bmas\b")
 _SHOWN = re.compile(r"(.{1,150}?) \((?:(?:\d\d/)?\d\d/)?\d{4}\)")

@@ -35,11 +35,22 @@ _NO_MORE_THAN = re.compile(
 )
 
 
+# "hoje pago 300 reais", "gastei 10 mil": what is paid elsewhere.
+_SPENT = re.compile(
+    r"\b(?:hoje (?:eu |a gente |nos )?pag(?:o|amos|a)|pag(?:o|amos) hoje|gastei|gastamos|paguei|custou)\s[^.,;\n]{0,15}$"
+)
+
+
 def find_money(text: str) -> Found | None:
     """An amount of money that says so: "R$ 5.000", "uns 300 conto"."""
     text = text[:FIND_MAX]
-    match = _SURE.search(plain(text))
+    folded = plain(text)
+    match = next((match for match in _SURE.finditer(folded) if not _is_spent(folded, match.start())), None)
     return _found(text, match) if match else None
+
+
+def _is_spent(folded: str, start: int) -> bool:
+    return bool(_SPENT.search(folded[max(0, start - 40) : start]))
 
 
 def _found(text: str, match: re.Match[str]) -> Found:
@@ -63,7 +74,7 @@ def read_money(text: str) -> str | None:
     if find_deadline(text) is None and not re.search(rf"\d\s+(?:\w{{1,20}}\s+)?{PEOPLE}\b", folded):
         for match in _ANY.finditer(folded):
             bare = re.fullmatch(r"\s*(?:um|uma|[1-4]?\d)\s*", match[0])  # "5" may be five thousand, or a slip
-            if not bare and not _counts_something(folded, match.end()):
+            if not bare and not _is_spent(folded, match.start()) and not _counts_something(folded, match.end()):
                 return _found(text, match).value
     if _FIRST_YOURS.search(folded) and "?" not in text:
         return UNKNOWN

@@ -33,7 +33,7 @@ _LEAD = re.compile(
 _SENTENCE = (
     r"\b(?:quer\w*|precis\w*|tenho|temos|trabalh\w+|faz\w*|faco|gostaria|falei|disse|pag\w+|cust\w+|pre[cç]o|valor|dizer|informar|nome"
     r"|entregas?|ainda|nao|porque|por que|para que|pra que|vou|posso|pode|moto|sistema|site|chamo|meu|minha|voces|vcs|anos|tudo|bem"
-    r"|obrigad[oa]|sera|serve|isso|nada|algum\w*|ajud\w+|humano|atendente|falar|cadastr\w+|ja|favor|com|sem|por|para|pra|no|na|em|to|ta|estou|esta|que|se|eu|me|so|mais|muito|fala|serio|quem|aqui|motoboy\w*|motoqueir\w+|entregador\w*|agora|depois|amanha|hoje)\b"
+    r"|obrigad[oa]|sera|serve|isso|nada|algum\w*|ajud\w+|humano|atendente|falar|cadastr\w+|ja|favor|com|sem|por|para|pra|no|na|em|to|ta|estou|esta|que|se|eu|me|so|mais|muito|fala|serio|quem|aqui|noite|motoboy\w*|motoqueir\w+|entregador\w*|agora|depois|amanha|hoje)\b"
 )
 _SENTENCE_OF_COMPANY = (
     r"\b(?:quer[oe]\w*|precis\w*|tenho|temos|faco|gostaria|falei|disse|pagam|custa|dizer|informar|ainda|nao|porque|por que|para que"

@@ -73,9 +73,15 @@ _RELATIVE = (
     r"|funcionari[oa]|namorad[oa]|colega|ajudante|prim[oa]|cunhad[oa]|gerente)\b"
 )
 _KINSHIP = rf"(?:meus?|minhas?|nosso|nossa)\s{{1,3}}{_RELATIVE}"
-_KIN = re.compile(rf"{_KINSHIP}|\b(?:e|mais)\s{{1,3}}[ao]\s{{1,3}}{_RELATIVE}|\beu e (?:ela|ele|voce)\b")
+_FAMILY = r"(?:espos[oa]|marido|mulher|filh[oa]|irmao|irma|pai|mae|soci[oa])\b"
+_KIN = re.compile(
+    rf"{_KINSHIP}|\beu\s{{1,3}}{_FAMILY}|\b(?:e|mais)\s{{1,3}}[ao]\s{{1,3}}{_RELATIVE}|\beu e (?:ela|ele|voce)\b"
+)
 _COMPANION = re.compile(rf"(?:\be|,|\bmais|\+)\s{{1,3}}(?:a\s|o\s)?{_KINSHIP}|\beu e (?:ela|ele|voce)\b")
-_WITH_ME = re.compile(r"(?<!so )(?<!somente )(?<!apenas )\beu\s{0,3}(?:,|\+|e\b|mais\b)|(?:\be|\+|\bmais)\s{1,3}eu\b")
+_WITH_ME = re.compile(
+    rf"(?<!so )(?<!somente )(?<!apenas )\beu(?:\s{{0,3}}(?:,|\+|e\b|mais\b)|\s{{1,3}}(?=(?:minha |meu )?{_FAMILY}))"
+    r"|(?:\be|\+|\bmais)\s{1,3}eu\b"
+)
 _ONLY_ME_AND = re.compile(r"\b(?:so|somente|apenas)(?=\s{1,3}eu\s{1,3}(?:e|mais)\s)")
 _ALONE = re.compile(
     r"\b(?:so|apenas|somente|sou) (?:so )?(?:pra |para )?(?:eu|mim)\b(?: mesm[oa])?|\beu mesm[oa]\b|\b(?:eu )?sozinh[oa]\b|^\W*eu\W*$"

@@ -13,22 +13,28 @@ _VEHICLES = {
 }
 _NO_VEHICLE = r"(?:(?:ainda|por enquanto|estou|to) )?(?:nao (?:tenho|possuo)|nenhum\w*|sem)(?: (?:veiculo|nada|moto|carro|nenhum\w*|um|ainda|por enquanto|no momento))*(?: ainda)?"
 _ANY = "|".join(_VEHICLES.values())
-_BROKEN = r"(?:estrag(?:ou|ad[ao])|quebr(?:ou|ad[ao])|pif(?:ou|ad[ao])|fundi(?:u|d[ao])|roubad[ao]|furtad[ao]|vendid[ao]|deu pt|deu perda total)"
+_BROKEN = r"(?:estrag(?:ou|ad[ao])|quebr(?:ou|ad[ao])|pif(?:ou|ad[ao])|fundi(?:u|d[ao])|roubad[ao]|furtad[ao]|vendid[ao]|batid[ao]|deu pt|deu perda total)"
 _NO_MORE = re.compile(  # "minha moto estragou", "roubaram a moto", "vendi minha bike"
     rf"\b(?:{_ANY})(?:,? (?:mas|so que|que|ela|ele|ta|esta|estava|foi|ja|me|se|hoje|ontem|agora|infelizmente)){{0,4}} {_BROKEN}\b"
-    rf"|\b(?:estrag|quebr|pif|roub|furt|vendi|vendeu)(?:ou|ei|aram)? (?:(?:a|o|minha|meu|de|da) ){{0,2}}(?:{_ANY})\b"
+    rf"|\b(?:estrag|quebr|pif|roub|furt|vendi|vendeu|bati|bateu|perdi)(?:ou|ei|aram)? (?:(?:a|o|minha|meu|de|da) ){{0,2}}(?:{_ANY})\b"
 )
+_NOT_YET = re.compile(
+    rf"\b(?:comprar|pegar|financiar|alugar|arrumar) (?:(?:a|o|uma?|minha|meu|outr[oa]) ){{0,2}}(?:{_ANY})\b"
+)
+_HAS_NONE = re.compile(rf"\bnao (?:tenho|possuo) (?:(?:mais|ainda|uma?|nenhuma?) )?(?:{_ANY}|veiculo)\b")
 
 
 def _vehicles(text: str) -> str | None:
-    """What there is to ride; what broke or is gone is none."""
-    return listed(mentioned(_NO_MORE.sub(" ", plain(text)), _VEHICLES))
+    """What there is to ride; what broke, is gone or is still to be bought is none."""
+    return listed(mentioned(_NOT_YET.sub(" ", _NO_MORE.sub(" ", plain(text))), _VEHICLES))
 
 
 def read_vehicle(text: str) -> str | None:
     if vehicles := _vehicles(text):
         return vehicles
-    return "Ainda não tenho" if re.fullmatch(_NO_VEHICLE, squeezed(text)) else None
+    said = squeezed(text)
+    none = re.fullmatch(_NO_VEHICLE, said) or ("?" not in text and (_HAS_NONE.search(said) or _NO_MORE.search(said)))
+    return "Ainda não tenho" if none else None
 
 
 def mentions_vehicle(text: str) -> bool:

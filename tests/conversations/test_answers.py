@@ -131,6 +131,17 @@ def test_capitals_spaces_and_a_full_stop_change_nothing(table: str) -> None:
         (answers.find_vehicle, "minha moto quebrou", None),
         (answers.find_vehicle, "to sem moto", None),
         (answers.find_vehicle, "gostaria de fazer entregas", None),
+        (answers.find_vehicle, "quero comprar uma moto", None),
+        (answers.find_availability, "moto, mas não consigo trabalhar de manhã", None),
+        (answers.find_availability, "não posso trabalhar nos fins de semana", None),
+        (answers.find_availability, "não tenho disponibilidade à tarde", None),
+        (answers.find_availability, "tenho moto, posso trabalhar à noite, menos sexta", "à noite, menos sexta"),
+        (answers.find_availability, "não tenho moto, posso trabalhar à noite", "Só à noite"),
+        (answers.find_deadline, "ninguém tem pressa aqui, nem tenho pressa", None),
+        (answers.find_deadline, "abri minha loja em março", None),
+        (answers.find_money, "hoje pago 300 reais por mês num sistema ruim", None),
+        (answers.find_money, "gastei 10 mil reais num que não funciona", None),
+        (answers.find_money, "gastei 10 mil reais num ruim, agora pago até R$ 5.000", "até R$ 5.000"),
     ],
 )
 def test_an_answer_is_found_inside_of_a_sentence(find: answers.Finder, text: str, value: str | None) -> None:
