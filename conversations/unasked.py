@@ -28,6 +28,7 @@ _FIRST_PERSON = re.compile(
 )
 _WISHES = frozenset(Intent) - {Intent.INSTITUTIONAL, Intent.UNSUPPORTED, Intent.ENTRY_UNKNOWN}
 
+_DENIED = re.compile(r"nao (?:somos|sou|moro|fica|ficamos)\b[^,;]*$")  # says what is not, and corrects nothing
 _TOLD = re.compile(  # a bare "é" is none: without its accent it may ask ("e em Castro, tem?")
     r"(?:(?:oi|ola|e|mas|entao) ){0,2}(?:(?:(?:eu|nos|a gente|aqui) )?(?:sou|somos|moro|moramos|fico|ficamos|estamos|trabalho"
     r"|trabalhamos|tenho|temos|faco|fazemos)|(?:a gente|aqui|(?:minha|meu|nossa|nosso) \w+) (?:e|fica)|e (?:pra|para) (?:a |o )?(?:minha|meu|nossa|nosso))"
@@ -51,6 +52,8 @@ def volunteered(flow: Flow, text: str, collected: Mapping[str, str], *, today: d
     taken: dict[str, str] = {}
     rest = []
     for line in filter(None, (_own(_told(line)) for line in lines)):
+        if _DENIED.match(answers.plain(line)):
+            continue
         known = {**collected, **taken}
         if changed := correction(flow, line, known, next(reversed(taken), None), today=today):
             taken |= changed

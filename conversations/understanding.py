@@ -8,7 +8,7 @@ from ai.responses import Detected
 from . import answers, asides, collecting, flows, qualification, replies
 from .corrections import correction
 from .exchange import Exchange
-from .flows import Flow
+from .flows import Field, Flow
 from .intents import Intent
 
 SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as another wish
@@ -20,7 +20,9 @@ _CANCEL = (
     r"|nao quero mais( nada| isso| continuar| conversar| saber( disso)?| (responder|falar)( (nada|isso|mais|com (voce|vc)|(essas |suas )?perguntas))?)?)[.! ]*$"
     r"|(^|[,.!;] ?)(e?h? ?melhor )?(deixa|deixe) (pra la|para la|quieto)[.! ]*$"
 )
+NAME_WORDS_MAX = 4
 _WISHES = ("problem", "features", "goal")  # "dá pra colocar login?" is a wish as well as a question
+ASIDES_MAX = 2  # questions in a row that nobody could answer; with one more a human is offered
 _GO_ON = r"\b(continu\w+|tent\w+ de novo|vamos tentar|segu(e|ir) (ai|aqui|com voce|com vc))\b"
 
 
@@ -142,11 +144,13 @@ def _answer(exchange: Exchange, flow: Flow, text: str) -> None:
             _confirm(exchange, flow, corrected)
         return
     free = field is not None and field.free
-    aside = asides.instead_of_answer(exchange.heard, asked, free=free)
+    is_name = field is not None and _is_name(field, text, exchange)
+    told = asked.get("fact")
+    aside = "" if is_name else asides.instead_of_answer(exchange.heard, asked, free=free)
     answering = not aside
-    if field and not aside and (aside := asides.unanswerable(exchange.heard, asked, field)):
+    if field and not aside and not is_name and (aside := asides.unanswerable(exchange.heard, asked, field)):
         answering = field.name == "budget" or (field.name in _WISHES and rules.asks_for(text))
-    switches = _switches(exchange, free)
+    switches = not is_name and _switches(exchange, free)
     if not switches and not rules.tampers(text):
         taken = collecting.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering)
         exchange.keep(
@@ -154,11 +158,29 @@ def _answer(exchange: Exchange, flow: Flow, text: str) -> None:
         )
     if not aside and not switches and not exchange.understood and "?" in text and rules.is_question(text):
         aside = asides.no_answer_yet(asked)
+    if aside and not exchange.answered and told == asked.get("fact"):
+        asked["misses"] = asked.get("misses", 0) + 1
+        if asked["misses"] > ASIDES_MAX and not switches:
+            exchange.turn.lead.append(aside)
+            exchange.upset = replies.ASKED_IN_VAIN  # as after answers that can't be understood
+            return
     if aside:
         exchange.turn.lead.append(aside)
         exchange.understood = True
     if switches or not exchange.understood:
         add_detected(exchange, during_flow=True)
+
+
+def _is_name(field: Field, text: str, exchange: Exchange) -> bool:
+    """Whether a name that was asked for is given, though its words speak of something else: "Desconto Total"."""
+    if field.name not in ("name", "company") or "?" in text or rules.is_question(text):
+        return False
+    name = collecting.read_answer(field, text, exchange.heard.said_on)
+    if not name or name == answers.UNKNOWN or len(name.split()) > NAME_WORDS_MAX:
+        return False
+    written = [word for word in name.split() if word not in ("de", "da", "do", "dos", "das", "e", "&")]
+    proper = len(written) > 1 and all(word[0].isupper() and not word.isupper() for word in written)
+    return (proper and name in text) or bool(re.search(r"\b(?:chamo|chama|nome)\b", answers.plain(text)))
 
 
 def _switches(exchange: Exchange, free: bool) -> bool:

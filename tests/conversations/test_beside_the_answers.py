@@ -47,6 +47,41 @@ def test_a_question_of_the_customers_own_is_no_answer(before: tuple[str, ...], q
     assert open_session(talk).asked["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("wish", "said", "name"),
+    [
+        ("quero cadastrar minha loja", "Desconto Total", "Desconto Total"),
+        ("quero cadastrar minha loja", "Preço Bom Calçados", "Preço Bom Calçados"),
+        ("quero cadastrar minha loja", "se chama Mercado Bom Preço", "Mercado Bom Preço"),
+        ("quero cadastrar minha loja", "Bot Burguer", "Bot Burguer"),
+        ("quero ser entregador", "Rafael Boleto", "Rafael Boleto"),
+    ],
+)
+def test_a_name_is_one_whatever_its_words_speak_of(wish: str, said: str, name: str) -> None:
+    talk = talk_of(wish)
+    reply = talk.say(said)
+    session = open_session(talk)
+    assert name in [value for given in session.collected.values() for value in given.values()]
+    assert len(session.intents) == 1
+    assert reply is not None
+    assert replies.NO_ANSWER_YET[0] not in reply.text
+
+
+@pytest.mark.parametrize("said", ["nota fiscal", "desconto?", "Quero desconto", "Boleto"])
+def test_a_matter_of_ours_is_no_name(said: str) -> None:
+    talk = talk_of("quero cadastrar minha loja")
+    talk.say(said)
+    assert open_session(talk).collected["PYLOTO_ENTREGA_MERCHANT_SIGNUP"] == {}
+
+
+def test_who_is_asked_in_vain_again_and_again_is_offered_a_person() -> None:
+    talk = talk_of("quero cadastrar minha loja", "DESCONTO TOTAL", "DESCONTO TOTAL")
+    talk.say("DESCONTO TOTAL")
+    assert open_session(talk).asked["offered"]
+    talk.say("sim")
+    assert talk.handoffs
+
+
 def test_a_trial_answer_is_one() -> None:
     talk = talk_of(*TO_CITY)
     talk.say("em Castro?")
