@@ -216,7 +216,7 @@ _CALL_ME = r"\b(podem?|pode|da pra|quero que) me (ligar|liga|liguem)\b|\bme (lig
 _HUMAN = (_TALK_TO, _JUST_PERSON, _WANT_PERSON, _NO_MACHINE, _TIRED_OF_ROBOTS, _CALL_ME, _OTHER_TONGUES)
 _NOT_HUMAN = (  # declined, or part of what a product should do ("que o cliente possa falar com um atendente")
     rf"\b(nao (quero|precisa|preciso|precisa de)|sem)( (?!(quero|queria|prefiro)\b)\w+){{0,2}} (fal(ar|e)|{_PERSON})\b(?!.*\b(robo|bot|maquina))",
-    rf"\b(clientes?|usuarios?|alunos?|pacientes?|(que|pra|para) (ele|ela|eles|o app|o sistema|o bot))\b.{{0,30}}\b(fal(ar|em|e)|conversar|conversem?)\b.{{0,12}} {_PERSON}\b",
+    rf"\b(clientes?|usuarios?|alunos?|pacientes?|(que|pra|para) (ele|ela|eles|o app|o sistema|o bot))\b.{{0,30}}\b(fal(ar|am?|em|e)|conversar|conversem?)\b.{{0,12}} {_PERSON}\b",
     rf"^(?!.*\b(quero|queria|preciso|posso|gostaria|podia)\b).*\bfalar com (um |uma |o |a )?{_PERSON} (pelo|por|no|via) (chat|app|aplicativo|site|sistema)\b",
     # Somebody of their own, who is asked first.
     rf"\b(vou|tenho (que|de)|deixa eu|preciso)( ter que| primeiro| antes)? (falar|conversar|ver) com (o |a )?{_BOSS}\b.{{0,25}}\b(antes|primeiro|aqui|depois|e te|daqui)\b",

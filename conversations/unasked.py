@@ -14,6 +14,7 @@ from .corrections import correction
 from .flows import Flow
 
 LINES_MAX = 20  # more are no messages, but a text of many lines
+CLAUSES_MAX = 20  # of one line; a longer story is none that facts are looked for in
 
 # Of somebody else, or of what was: no fact of the customer's.
 _STORY = re.compile(
@@ -86,7 +87,10 @@ def _own(line: str) -> str:
     if not _is_story(line):
         return line
     kept, strange = [], False
-    for clause in filter(str.strip, _CLAUSE.split(line)):
+    clauses = [clause for clause in _CLAUSE.split(line) if clause.strip()]
+    if len(clauses) > CLAUSES_MAX:
+        return ""
+    for clause in clauses:
         wished = _is_wish(clause)
         strange = not wished and (_is_story(clause) or (strange and not _FIRST_PERSON.search(answers.plain(clause))))
         if not strange:

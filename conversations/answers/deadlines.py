@@ -141,6 +141,8 @@ def _find(text: str, *, asked: bool) -> Found | None:
         if but and (wished := _dated(text, blank(_NO_HURRY, " " * but.end() + folded[but.end() :]), asked=asked)):
             return wished  # "não tenho prazo definido, mas queria pra março"
         return Found(NO_HURRY, match.start(), match.end())
+    if hurry and "pressa" in hurry[0] and (day := _dated(text, folded, asked=asked)):
+        return day  # "estou com pressa, até março"
     if match := hurry:
         return Found(_words(text, match.start(), match.end()), match.start(), match.end())
     return _dated(text, folded, asked=asked)

@@ -33,7 +33,9 @@ def read_vehicle(text: str) -> str | None:
     if vehicles := _vehicles(text):
         return vehicles
     said = squeezed(text)
-    none = re.fullmatch(_NO_VEHICLE, said) or ("?" not in text and (_HAS_NONE.search(said) or _NO_MORE.search(said)))
+    none = re.fullmatch(_NO_VEHICLE, said) or (
+        "?" not in text and any(p.search(said) for p in (_HAS_NONE, _NO_MORE, _NOT_YET))
+    )
     return "Ainda não tenho" if none else None
 
 

@@ -32,7 +32,7 @@ def find_features(text: str) -> Found | None:
 
 _TASK = re.compile(
     r"(?:(?:e|eh|seria|era|precis(?:o|amos|ava)|quer(?:o|emos|ia)|pra|para|p) ){0,3}"
-    r"(?:controlar|organizar|gerenciar|gerir|automatizar|administrar|registrar|anotar|vender|emitir|juntar) (?!mais\b)(?!(?:a |o )?(?:minha |meu |nossa |nosso )?(?:loja|empresa|negocio|moto|carro|casa|ponto)\b)\w+ ?.*"
+    r"(?:controlar|organizar|gerenciar|gerir|automatizar|administrar|registrar|anotar|emitir|juntar|vender(?! (?:a |o )?(?:minha |meu |nossa |nosso )?(?:loja|empresa|negocio|moto|carro|casa|ponto)\b)) (?!mais\b)\w+ ?.*"
 )
 _PAIN = re.compile(
     r"\bnao (?:consig\w+|damos?|da|dou) (?:conta|respond\w+|atend\w+)\b(?! (?:iss?o|ess[ae]|est[ae]|agora|a pergunta))|\b(?<!nao )(?<!nunca )(?:demor\w+|atras\w+)\b.{0,20}\b(?:respond\w+|respostas?|atend\w+)"

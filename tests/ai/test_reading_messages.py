@@ -668,6 +668,7 @@ def test_a_person_is_asked_for_in_other_words(message: str) -> None:
         "quero um sistema pra pessoa física",
         "quero cadastrar uma pessoa",
         "c a gente conversa",
+        "o cliente fala c um atendente pelo app",
         "não quero uma pessoa",
     ],
 )

@@ -163,6 +163,7 @@ def test_the_numbers_days_sums_and_places_of_a_story_answer_nothing(text: str) -
         (SOFTWARE, ["quero um app", "Castro", "não, Carambeí"], {"city": "Carambeí/PR"}),
         (SOFTWARE, ["quero um app", "sou de Castro", "quer dizer, Carambeí"], {"city": "Carambeí/PR"}),
         (SOFTWARE, ["quero um app", "somos de Castro", "não somos de Curitiba"], {"city": "Castro/PR"}),
+        (SOFTWARE, ["quero um sistema", "controlar a loja"], {"problem": "controlar a loja"}),
         (SOFTWARE, ["quero um app", "somos 10", "na verdade 12"], {"users": "12"}),
         (SOFTWARE, ["quero um app", "em março", "*abril"], {"deadline": "abril (04/2027)"}),
         (MERCHANT, ["Quero entregas", "Farmácia São João", "pet shop"], {"company": "Farmácia São João", "segment": "Pet shop"}),
