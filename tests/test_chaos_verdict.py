@@ -147,21 +147,23 @@ def test_a_reply_that_was_accepted_twice_is_doubled(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("second_after", "status_of", "told_after", "is_fine"),
+    ("second_after", "another_at", "status_of", "told_after", "is_fine"),
     [
-        (10, "another", 8, True),  # nothing came of the first, and something of a later one
-        (3, "another", 2, False),  # not waited for long enough
-        (10, "another", 12, False),  # the channel had shown no sign of life
-        (10, "w0", 8, False),  # the first one's status had come
+        (10, 1, "another", 8, True),  # nothing came of the first, and something of a later one
+        (10, -1, "another", 8, True),  # of one that may have been sent after the claim of the first
+        (10, -3, "another", 8, False),  # of one that was sent before
+        (3, 1, "another", 2, False),  # not waited for long enough
+        (10, 1, "another", 12, False),  # the channel had shown no sign of life
+        (10, 1, "w0", 8, False),  # the first one's status had come
     ],
 )
 def test_a_second_send_is_fine_only_in_the_documented_window(
-    world: World, second_after: int, status_of: str, told_after: int, is_fine: bool
+    world: World, second_after: int, another_at: int, status_of: str, told_after: int, is_fine: bool
 ) -> None:
     world.receives()
     world.replies()
     world.replies("r2", seq=3)
-    later = {"callback_data": f"{USER}.r2", "wamid": "another", "accepted_at": at(1)}
+    later = {"callback_data": f"{USER}.r2", "wamid": "another", "accepted_at": at(another_at)}
     told = [{"wamid": status_of, "delivered_at": at(told_after)}]
     accepted = [accepted_at(0), later, accepted_at(second_after)]
     verdict = judge(Evidence(inbound=INBOUND, accepted=accepted, statuses=told, unknown=timedelta(seconds=5)))

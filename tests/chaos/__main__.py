@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,11 +45,14 @@ def main() -> int:
         [arguments.seed] if arguments.seed is not None else [secrets.randbelow(10**6) for _ in range(arguments.seeds)]
     )
     results, status = [], 0
-    for number, seed in enumerate(seeds, 1):
-        say(f"chaos: seed {seed} ({number} of {len(seeds)}); again with: python -m tests.chaos --seed {seed}")
-        result, code = run_in_process_of_its_own(seed)
-        results += [result] if result else []
-        status = status or code
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        runs = pool.map(partial(run_in_process_of_its_own, aside=arguments.jobs > 1), seeds)
+        for number, seed in enumerate(seeds, 1):
+            say(f"chaos: seed {seed} ({number} of {len(seeds)}); again with: python -m tests.chaos --seed {seed}")
+            result, code, printed = next(runs)
+            print(printed, end="", flush=True)
+            results += [result] if result else []
+            status = status or code
     if len(results) < len(seeds):
         say(f"{len(seeds) - len(results)} seeds did not come to an end")
         status = 1
@@ -59,6 +64,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds to draw")
     parser.add_argument("--seed", type=int, help="this one only")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once; their output comes seed by seed")
     parser.add_argument("--only", default="", help="rows, with commas between them; otherwise all")
     parser.add_argument("--backend", choices=["embedded", "firestore"], help="of the documents; otherwise drawn")
     parser.add_argument(
@@ -72,14 +78,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run_in_process_of_its_own(seed: int) -> tuple[dict[str, Any], int]:
-    """Settings are read once in a process: each seed gets one."""
+def run_in_process_of_its_own(seed: int, *, aside: bool) -> tuple[dict[str, Any], int, str]:
+    """Settings are read once in a process: each seed gets one. `aside`: what it says comes back in the end, as text."""
     with tempfile.TemporaryDirectory(prefix="pyloto-chaos-result-") as folder:
         result = Path(folder) / "result.json"
-        others = without(sys.argv[1:], "--seed", "--seeds")
+        others = without(sys.argv[1:], "--seed", "--seeds", "--jobs")
         command = [sys.executable, "-m", "tests.chaos", *others, "--seed", str(seed)]
-        code = subprocess.run([*command, "--result", str(result)], check=False).returncode
-        return (json.loads(result.read_text()) if result.exists() else {}), code
+        pipe = subprocess.PIPE if aside else None
+        ran = subprocess.run([*command, "--result", str(result)], check=False, stdout=pipe, text=True)
+        return (json.loads(result.read_text()) if result.exists() else {}), ran.returncode, ran.stdout or ""
 
 
 def without(arguments: Sequence[str], *options: str) -> list[str]:

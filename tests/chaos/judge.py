@@ -19,6 +19,7 @@ from tests.lab.trail import problems_of_chains, read_chains
 
 from .witness import Witness
 
+CLAIM_AHEAD = timedelta(seconds=2)  # a claim stands so long before Meta accepts, on a busy machine
 # Nobody owes an answer to these.
 SILENT_TYPES = {"reaction", "system", "revoke", "edit"}
 UNSENT = {MessageState.FAILED, MessageState.CANCELLED, MessageState.NEEDS_HUMAN}
@@ -224,7 +225,7 @@ def _judge_accepted(verdict: Verdict, stored: Stored, evidence: Evidence, times:
             if count == 2 and message.actor == Actor.PYLOTO and _within_window(evidence, callback):
                 verdict.windows += 1
             else:
-                _doubled(verdict, callback, f"was accepted {count} times")
+                _doubled(verdict, callback, f"was accepted {count} times{_timing(evidence, callback)}")
 
 
 def _doubled(verdict: Verdict, callback: str, why: str) -> None:
@@ -235,15 +236,32 @@ def _doubled(verdict: Verdict, callback: str, why: str) -> None:
 def _within_window(evidence: Evidence, callback: str) -> bool:
     """Whether the second send was allowed: faults.md §3.4, and nothing of the product is asked.
 
-    No status of the first had come within the wait, while one of another message, accepted later, had.
+    No status of the first had come within the wait, while one of another message, sent later than its claim, had.
     """
     first, second = (record for record in evidence.accepted if record["callback_data"] == callback)
     again_at, accepted_at = _time(second["accepted_at"]), _time(first["accepted_at"])
     if again_at - accepted_at < evidence.unknown:
         return False
     before = {told["wamid"] for told in evidence.statuses if _time(told["delivered_at"]) < again_at}
-    later = {record["wamid"] for record in evidence.accepted if _time(record["accepted_at"]) > accepted_at}
-    return first["wamid"] not in before and bool(before & (later - {second["wamid"]}))
+    claimed_at = accepted_at - CLAIM_AHEAD
+    later = {record["wamid"] for record in evidence.accepted if _time(record["accepted_at"]) > claimed_at}
+    return first["wamid"] not in before and bool(before & (later - {first["wamid"], second["wamid"]}))
+
+
+def _timing(evidence: Evidence, callback: str) -> str:
+    """When the same was accepted, and told of, in seconds after the first time."""
+    ours = [record for record in evidence.accepted if record["callback_data"] == callback and "accepted_at" in record]
+    if len(ours) < 2:
+        return ""
+    began = _time(ours[0]["accepted_at"])
+    told = [_time(t["delivered_at"]) - began for t in evidence.statuses if t["wamid"] == ours[0]["wamid"]]
+    again = [_time(record["accepted_at"]) - began for record in ours[1:]]
+    seconds = ", ".join(f"{after.total_seconds():.1f}" for after in again)
+    return (
+        f"; again after {seconds} s, told of after {min(told).total_seconds():.1f} s"
+        if told
+        else f"; again after {seconds} s, never told of"
+    )
 
 
 def _time(text: str) -> datetime:
