@@ -33,7 +33,7 @@ from pyloto.documents.queries import effective_order
 from pyloto.errors import PylotoError
 
 LONGER = "DOCUMENTS_FUZZ_RUNS" in os.environ
-RUNS = int(os.environ.get("DOCUMENTS_FUZZ_RUNS", "120"))
+RUNS = int(os.environ.get("DOCUMENTS_FUZZ_RUNS", "170"))
 OPERATIONS = 12  # of one run, after one that fills the collections
 STAMPED = "stamp"  # the field that holds server timestamps: not compared by value
 
