@@ -7,11 +7,12 @@ from pyloto.canary import STALE_SECONDS, comes_through
 from pyloto.celery import app
 from tests.lab.proxy import Mode
 
-from .faults import fault
+from .faults import Unexpected, fault
 from .lab import Lab, Person
 
 TASK = "conversations.tasks.process_conversation"
 CANARY_SECONDS = 60.0  # faults.md B10
+GRACE_SECONDS = 30  # after SIGTERM, before SIGKILL
 INTAKE_SECONDS = 8  # without Valkey: its own limit is half a second, twice; the rest is a loaded machine's
 
 # Where a worker dies. The claims and all behind them stand in the second row: those need a reply that has to be sent again.
@@ -197,4 +198,8 @@ def deployment(lab: Lab) -> None:
         lab.says(lab.person())
     for name in lab.random.sample(["worker", "web"], 2):
         lab.terminate(name)
-    lab.wait(lambda: lab.restarts["web"] > before, "the web process has ended, and the next one is started")
+    try:
+        lab.wait(lambda: lab.restarts["web"] > before, "the web process has ended", seconds=GRACE_SECONDS)
+    except Unexpected as exc:  # seen once: granian's leader, just started, did not hear its signal
+        lab.note(f"B14: {exc}; killed, as whatever runs it in production does")
+        lab.kill("web")
