@@ -248,8 +248,8 @@ class Lab:
     def compose(self, customer: Customer, text: str = "Oi", *, kind: str = "text", **body: Any) -> Item:
         """A message of theirs that the driver itself brings to the webhook, with `post_items`."""
         wamid = self._inventor.wamid(customer, from_customer=True)
-        content = body or {"text": {"body": text}}
         at = body.pop("at", None) or time.time()
+        content = body or {"text": {"body": text}}
         payload = message(customer, wamid, at, {"type": kind, **content})
         return Item("messages", payload, NUMBERS[0], contact(customer))
 
