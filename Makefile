@@ -14,7 +14,7 @@ run: .venv/installed
 test: lint check
 	$(MAKE) --no-print-directory -j2 test-conversations test-others
 	$(MAKE) --no-print-directory -j2 smoke smoke-firestore
-	$(MAKE) --no-print-directory chaos ARGS="--backend firestore --seconds 85"
+	$(MAKE) --no-print-directory chaos ARGS="--backend firestore --seconds 75"
 
 # Two halves of about the same length at once, with stores of their own: either can be run alone.
 test-conversations: .venv/installed-dev

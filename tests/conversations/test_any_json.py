@@ -19,7 +19,7 @@ from .kept import SAMPLES, documents, first_message, quarantined, revealed, samp
 pytestmark = pytest.mark.usefixtures("valkey")
 
 ANY = settings(
-    max_examples=100,
+    max_examples=75,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
