@@ -19,6 +19,7 @@ from pyloto.documents import (
     Write,
     get_store,
 )
+from pyloto.documents.paging import PAGE, read_all
 from pyloto.privacy.registry import EncryptedField, Place
 
 from .models import Conversation, Handoff, Message, Mode, Quarantined, Session
@@ -82,39 +83,17 @@ class ConversationStore:
         query = Query(Conversation.collection, where=(("conversation_id", "==", conversation_id),), limit=1)
         return next((snapshot.id for snapshot in get_store().query(query)), None)
 
-    def find_assigned(self, owner: str, *, page: int = 200) -> Iterator[str]:
+    def find_assigned(self, owner: str) -> Iterator[str]:
         """The `user_key` of each conversation that somebody has."""
-        cursor: tuple[Any, ...] | None = None
-        while True:
-            query = Query(
-                Conversation.collection,
-                where=(("assigned_to", "==", owner),),
-                order_by=((DOCUMENT_ID, "asc"),),
-                limit=page,
-                start_after=cursor,
-            )
-            snapshots = get_store().query(query)
-            yield from (snapshot.id for snapshot in snapshots)
-            if len(snapshots) < page:
-                return
-            cursor = (snapshots[-1].path,)
+        query = Query(Conversation.collection, where=(("assigned_to", "==", owner),), order_by=((DOCUMENT_ID, "asc"),))
+        return (snapshot.id for snapshot in read_all(query))
 
-    def find_with_person(self, *, page: int = 200) -> Iterator[Conversation]:
+    def find_with_person(self) -> Iterator[Conversation]:
         """The conversations that people have, whoever they are."""
-        cursor: tuple[Any, ...] | None = None
-        while True:
-            query = Query(
-                Conversation.collection,
-                where=(("mode", "==", Mode.HUMAN.value),),
-                order_by=((DOCUMENT_ID, "asc"),),
-                limit=page,
-                start_after=cursor,
-            )
-            snapshots = get_store().query(query)
-            yield from (Conversation.from_snapshot(snapshot) for snapshot in snapshots)
-            if len(snapshots) < page:
-                return
-            cursor = (snapshots[-1].path,)
+        query = Query(
+            Conversation.collection, where=(("mode", "==", Mode.HUMAN.value),), order_by=((DOCUMENT_ID, "asc"),)
+        )
+        return map(Conversation.from_snapshot, read_all(query))
 
     def get_messages(self, user_key: str, *, limit: int = 50, before: Position | None = None) -> list[Message]:
         """A page of the timeline, newest first."""
@@ -139,15 +118,9 @@ class ConversationStore:
         """Finds all messages of a conversation."""
         return Query(f"{self.path(user_key)}/{Message.collection}")
 
-    def find_due(self, now: datetime, *, page: int = 200) -> Iterator[str]:
+    def find_due(self, now: datetime, *, page: int = PAGE) -> Iterator[str]:
         """The `user_key` of each message that waits past its time, in all conversations; one may come several times."""
-        cursor: tuple[Any, ...] | None = None
-        while True:
-            snapshots = get_store().query(self.due_query(now, limit=page, start_after=cursor))
-            yield from (snapshot.path.split("/")[1] for snapshot in snapshots)
-            if len(snapshots) < page:
-                return
-            cursor = (snapshots[-1].data["due"]["at"], snapshots[-1].path)
+        return (snapshot.path.split("/")[1] for snapshot in read_all(self.due_query(now), page=page))
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """Since when the longest waiting message is due; None when nothing is."""
@@ -155,25 +128,18 @@ class ConversationStore:
         return snapshots[0].data["due"]["at"] if snapshots else None
 
     @staticmethod
-    def due_query(now: datetime, *, limit: int | None = None, start_after: tuple[Any, ...] | None = None) -> Query:
+    def due_query(now: datetime, *, limit: int | None = None) -> Query:
         return Query(
             Message.collection,
             where=(("due.shard", "in", list(range(SHARDS))), ("due.at", "<=", now)),
             order_by=(("due.at", "asc"),),
             limit=limit,
-            start_after=start_after,
             group=True,
         )
 
-    def find_media_due(self, now: datetime, *, page: int = 200) -> Iterator[tuple[str, str]]:
+    def find_media_due(self, now: datetime) -> Iterator[tuple[str, str]]:
         """(user_key, message_key) of each message whose file waits past its time to be fetched."""
-        cursor: tuple[Any, ...] | None = None
-        while True:
-            snapshots = get_store().query(self.media_due_query(now, limit=page, start_after=cursor))
-            yield from ((snapshot.path.split("/")[1], snapshot.id) for snapshot in snapshots)
-            if len(snapshots) < page:
-                return
-            cursor = (snapshots[-1].data["media_due"]["at"], snapshots[-1].path)
+        return ((snapshot.path.split("/")[1], snapshot.id) for snapshot in read_all(self.media_due_query(now)))
 
     def oldest_media_due(self, now: datetime) -> datetime | None:
         """Since when the file that waits longest is due; None where none is."""
@@ -181,15 +147,12 @@ class ConversationStore:
         return snapshots[0].data["media_due"]["at"] if snapshots else None
 
     @staticmethod
-    def media_due_query(
-        now: datetime, *, limit: int | None = None, start_after: tuple[Any, ...] | None = None
-    ) -> Query:
+    def media_due_query(now: datetime, *, limit: int | None = None) -> Query:
         return Query(
             Message.collection,
             where=(("media_due.shard", "in", list(range(SHARDS))), ("media_due.at", "<=", now)),
             order_by=(("media_due.at", "asc"),),
             limit=limit,
-            start_after=start_after,
             group=True,
         )
 
@@ -234,22 +197,15 @@ class SessionStore:
         assert session.expires_at is not None
         return session.expires_at, cls.path(session.pk)
 
-    def find_expired(self, now: datetime, *, page: int = 200, after: Place | None = None) -> Iterator[Session]:
+    def find_expired(self, now: datetime, *, page: int = PAGE, after: Place | None = None) -> Iterator[Session]:
         """Those past their limits, the longest expired first; closing them meanwhile is fine."""
-        cursor: tuple[Any, ...] | None = after
-        while True:
-            query = Query(
-                Session.collection,
-                where=(("expires_at", "<=", now),),
-                order_by=(("expires_at", "asc"),),
-                limit=page,
-                start_after=cursor,
-            )
-            snapshots = get_store().query(query)
-            yield from (Session.from_snapshot(snapshot) for snapshot in snapshots)
-            if len(snapshots) < page:
-                return
-            cursor = (snapshots[-1].data["expires_at"], snapshots[-1].path)
+        query = Query(
+            Session.collection,
+            where=(("expires_at", "<=", now),),
+            order_by=(("expires_at", "asc"),),
+            start_after=after,
+        )
+        return map(Session.from_snapshot, read_all(query, page=page))
 
     def write(self, session: Session) -> Write:
         """The write that stores the session, for somebody else's commit."""
