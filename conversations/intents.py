@@ -8,7 +8,7 @@ from django.db.models import TextChoices
 
 from ai.intents import Intent
 
-__all__ = ["COMMERCIAL", "Intent", "IntentQueue", "Outcome"]
+__all__ = ["COMMERCIAL", "WISHES", "Intent", "IntentQueue", "Outcome"]
 
 INTENTS_MAX = 3  # product.md §3: at most three intents a session
 
@@ -46,6 +46,9 @@ VALUE = (
     Intent.UNSUPPORTED,
 )
 COMMERCIAL = frozenset(VALUE[:4])
+WISHES = frozenset(
+    VALUE[:5]
+)  # what a customer wants done, unlike a question about the company or talk about anything else
 
 
 def value_rank(intent: str) -> int:

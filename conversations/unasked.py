@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import date
 
 from ai import rules
-from ai.intents import Intent
 
 from . import answers
 from .answers import UNKNOWN
 from .collecting import AHEAD_WORDS_MAX, absorb, read_answer
 from .corrections import correction
 from .flows import Flow
+from .intents import WISHES
 
 LINES_MAX = 20  # more are no messages, but a text of many lines
 CLAUSES_MAX = 20  # of one line; a longer story is none that facts are looked for in
@@ -27,7 +27,6 @@ _FIRST_PERSON = re.compile(
     r"\b(?:eu|nos|a gente|sou|somos|moro|moramos|estou|estamos|fico|ficamos|tenho|temos|quero|queremos|queria|preciso|precisamos"
     r"|minha|meu|nossa|nosso|faco|fazemos)\b"
 )
-_WISHES = frozenset(Intent) - {Intent.INSTITUTIONAL, Intent.UNSUPPORTED, Intent.ENTRY_UNKNOWN}
 
 _DENIED = re.compile(r"nao (?:somos|sou|moro|fica|ficamos)\b[^,;]*$")  # says what is not, and corrects nothing
 _TOLD = re.compile(  # a bare "é" is none: without its accent it may ask ("e em Castro, tem?")
@@ -103,7 +102,7 @@ def _is_story(text: str) -> bool:
 
 
 def _is_wish(text: str) -> bool:
-    return any(found.intent in _WISHES for found in rules.classify(text).intents)
+    return any(found.intent in WISHES for found in rules.classify(text).intents)
 
 
 def _is_free(flow: Flow, name: str) -> bool:

@@ -9,7 +9,7 @@ from . import answers, asides, collecting, flows, qualification, replies
 from .corrections import correction
 from .exchange import Exchange
 from .flows import Field, Flow
-from .intents import Intent
+from .intents import WISHES, Intent
 
 SWITCH_CONFIDENCE = 0.9  # so sure must be who reads before an answer counts as another wish
 _INSTEAD = r"\b(na verdade|mudei de ideia|em vez disso|no lugar disso|nao (e|era) (bem )?(isso|nada disso)|melhor (um|uma|fazer|ser))\b"
@@ -21,7 +21,7 @@ _CANCEL = (
     r"|(^|[,.!;] ?)(e?h? ?melhor )?(deixa|deixe) (pra la|para la|quieto)[.! ]*$"
 )
 NAME_WORDS_MAX = 4
-_WISHES = ("problem", "features", "goal")  # "dá pra colocar login?" is a wish as well as a question
+_WISHFUL = ("problem", "features", "goal")  # "dá pra colocar login?" is a wish as well as a question
 ASIDES_MAX = 2  # questions in a row that nobody could answer; with one more a human is offered
 _GO_ON = r"\b(continu\w+|tent\w+ de novo|vamos tentar|segu(e|ir) (ai|aqui|com voce|com vc))\b"
 
@@ -111,7 +111,7 @@ def _choose_answer(exchange: Exchange, tap_id: str) -> bool:
 
 def _is_insult(exchange: Exchange, text: str) -> bool:
     """An insult that asks for nothing; where something is asked for, that is what counts."""
-    return rules.is_insult(text) and not any(_is_wish(found.intent) for found in exchange.heard.reading.intents)
+    return rules.is_insult(text) and not any(found.intent in WISHES for found in exchange.heard.reading.intents)
 
 
 def _greet(exchange: Exchange, text: str) -> None:
@@ -149,7 +149,7 @@ def _answer(exchange: Exchange, flow: Flow, text: str) -> None:
     aside = "" if is_name else asides.instead_of_answer(exchange.heard, asked, free=free)
     answering = not aside
     if field and not aside and not is_name and (aside := asides.unanswerable(exchange.heard, asked, field)):
-        answering = field.name == "budget" or (field.name in _WISHES and rules.asks_for(text))
+        answering = field.name == "budget" or (field.name in _WISHFUL and rules.asks_for(text))
     switches = not is_name and _switches(exchange, free)
     if not switches and not rules.tampers(text):
         taken = collecting.absorb(flow, text, collected, asked.get("field"), today=today, answering=answering)
@@ -187,7 +187,7 @@ def _switches(exchange: Exchange, free: bool) -> bool:
     """Whether the message is about something else. A free answer may mention anything: there it must say so."""
     active = (exchange.queue.active or {}).get("intent")
     for detected in exchange.heard.reading.intents:
-        if detected.intent == active or detected.confidence < SWITCH_CONFIDENCE or not _is_wish(detected.intent):
+        if detected.intent == active or detected.confidence < SWITCH_CONFIDENCE or detected.intent not in WISHES:
             continue
         urgent = detected.intent == Intent.PYLOTO_ENTREGA_REQUEST and exchange.heard.reading.urgent
         if not free or urgent or re.search(_SWITCH, answers.plain(exchange.heard.text)):
@@ -205,7 +205,7 @@ def add_detected(exchange: Exchange, *, during_flow: bool = False, handing_over:
     reading = exchange.heard.reading
     detected = [d for d in reading.intents if d.intent != Intent.ENTRY_UNKNOWN]
     served = (exchange.queue.active or {}).get("intent")
-    wishes = [d for d in detected if _is_wish(d.intent) and d.intent != served]
+    wishes = [d for d in detected if d.intent in WISHES and d.intent != served]
     for found in wishes:
         urgent = reading.urgent and (len(wishes) == 1 or found.intent == Intent.PYLOTO_ENTREGA_REQUEST)
         exchange.add(found.intent.value, confidence=found.confidence, urgent=urgent)
@@ -217,7 +217,7 @@ def add_detected(exchange: Exchange, *, during_flow: bool = False, handing_over:
         if waits and served == (exchange.queue.active or {}).get("intent"):
             exchange.turn.lead.append(replies.NOTED_ALSO)
         return
-    others = {d.intent: d for d in detected if not _is_wish(d.intent)}
+    others = {d.intent: d for d in detected if d.intent not in WISHES}
     if wishes:
         others.pop(Intent.UNSUPPORTED, None)
     if others and (wishes or not handing_over):
@@ -266,8 +266,3 @@ def _is_of_time(flow: Flow, name: str) -> bool:
     """Whether the field is a deadline; "fica pronto em 10 dias?" names none."""
     field = flow.field(name)
     return field is not None and field.settle is not None
-
-
-def _is_wish(intent: Intent) -> bool:
-    """Something that a customer wants done, unlike a question about the company or talk about anything else."""
-    return intent not in (Intent.INSTITUTIONAL, Intent.UNSUPPORTED, Intent.ENTRY_UNKNOWN)

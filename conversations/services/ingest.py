@@ -44,9 +44,7 @@ quarantine = QuarantineStore()
 
 QUARANTINE_INLINE_MAX = 700_000  # characters; a document holds 1 MiB
 UNREADABLE_MAX = 1000  # in one delivery, as many as Meta puts into one; 3 MB hold a million tiny ones
-SEND_STATUSES = frozenset(
-    {"sent", "failed"}
-)  # of the moment of a send; an older message is delivered and read at any time
+SEND_STATUSES = {"sent", "failed"}  # of the moment of a send; an older message is delivered and read at any time
 SWEEP_AFTER = timedelta(seconds=15)  # a message that nobody was rung for is found by the sweeper after this
 
 

@@ -22,7 +22,6 @@ from tests.lab.emulator import EmulatorMissing, free_port
 
 STALE_SECONDS, UNKNOWN_SECONDS = 8, 5
 DRAIN_SECONDS = UNKNOWN_SECONDS + 60 + 60  # I8, and as much again for a loaded machine
-QUIET_LOOKS = 3  # so often in a row nothing may be due
 SHOWN_PROBLEMS = 40
 
 SETTINGS = {

@@ -13,11 +13,11 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from conversations.models import MessageState
-from pyloto.documents import Query, Unavailable, get_store
+from pyloto.documents import Unavailable, get_store
 from pyloto.management.commands.dev import prepare_databases
 from pyloto.processes import ProcessError, Runner
 from tests.lab.canaries import NAME, PHONE
-from tests.lab.phones import nothing_is_due
+from tests.lab.phones import WAITING, nothing_is_due
 
 from . import faults_broker, faults_graph, faults_ingest, faults_people, faults_store, faults_time  # noqa: F401
 from .faults import FAULTS, Fault, Unexpected
@@ -29,7 +29,7 @@ from .traffic import Crowd
 SLOW_STATUSES = (0, 0, 2, 6)  # seconds that are drawn from; the last is longer than doubt is waited for
 DRAIN_POLL_SECONDS = 0.5
 PEOPLE, FEW_PEOPLE = 90, 45  # who are there at the beginning; a fault that finds nobody left gathers more
-QUIET_LOOKS = 3
+QUIET_LOOKS = 3  # so often in a row nothing may be due
 WRITE_AGAIN_SECONDS = 3
 QUIET_SECONDS = 5  # from the last thing settled to the verdict
 
@@ -186,5 +186,4 @@ def drain(lab: Lab, seconds: float) -> bool:
 
 
 def is_anything_in_doubt() -> bool:
-    waiting = Query("messages", group=True, where=(("due.shard", ">=", 0),), order_by=(("due.shard", "asc"),))
-    return any(snapshot.data["state"] == MessageState.UNKNOWN for snapshot in get_store().query(waiting))
+    return any(snapshot.data["state"] == MessageState.UNKNOWN for snapshot in get_store().query(WAITING))

@@ -4,13 +4,14 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyloto.documents import Query, get_store
 
 POLL_SECONDS = 0.1
 
+WAITING = Query("messages", group=True, where=(("due.shard", ">=", 0),), order_by=(("due.shard", "asc"),))
 GREETINGS = ("Oi", "Bom dia!", "Olá, tudo bem?", "opa", "Boa tarde", "Oi, pode me ajudar?")
 QUESTIONS = (
     "Onde fica a empresa?",
@@ -92,8 +93,7 @@ def nothing_is_due(phones: Phones) -> bool:
     """Whether every message was delivered and nothing stored is due any more."""
     if any(phones.get("pending").values()):
         return False
-    waiting = Query("messages", group=True, where=(("due.shard", ">=", 0),), order_by=(("due.shard", "asc"),), limit=1)
-    return not get_store().query(waiting)
+    return not get_store().query(replace(WAITING, limit=1))
 
 
 def wait_until(condition: Callable[[], bool], complaint: str, seconds: float = 20) -> None:
