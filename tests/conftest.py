@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import redis
 from django.conf import settings
+from django.core.management.commands import flush
 
 from pyloto import clock
 from pyloto.documents import DocumentStore, use_store
@@ -28,6 +29,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if {"store", "embedded_store"} & set(getattr(item, "fixturenames", ())):
             marker = pytest.mark.django_db(databases=["default", "documents"], transaction=True)
             item.add_marker(marker, append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def permissions_stay() -> None:
+    """After a test with real commits Django empties each table, and writes types and permissions anew, which takes it
+    longer than most tests: they are the same for all tests, and stay.
+    """
+    everything = flush.sql_flush
+
+    def sql_flush(*args: object, **options: object) -> list[str]:
+        tables = ("django_content_type", "auth_permission")
+        return [sql for sql in everything(*args, **options) if not any(table in sql for table in tables)]
+
+    flush.sql_flush = sql_flush
+    flush.emit_post_migrate_signal = lambda *args, **options: None
 
 
 @pytest.fixture(scope="session")

@@ -34,3 +34,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # each sig
 WHITENOISE_AUTOREFRESH = True  # Django's test runner sets DEBUG to False, and no static files are collected here
 # A file, as in production: threads on SQLite's shared memory get "table is locked" at once instead of waiting.
 DATABASES["documents"] |= {"TEST": {"NAME": f"{_run_dir.name}/test-documents.sqlite3"}}  # noqa: F405
+# No power cut is tested, and each commit would wait for the disk.
+DATABASES["documents"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"  # noqa: F405

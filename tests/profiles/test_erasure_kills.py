@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import redis
-from django.db import connections
 from django.utils import timezone
 
 from conversations.services import ingest
@@ -37,8 +36,6 @@ def test_killed_anywhere_it_ends_complete(
     monkeypatch: pytest.MonkeyPatch,
     file_folders: None,
 ) -> None:
-    with connections["documents"].cursor() as cursor:
-        cursor.execute("PRAGMA synchronous=OFF")  # a minute of waiting for the disk shows nothing more
     world = World(Outside()).plant()
     assert len(canaries_in(everything_kept(valkey))) > 10
     before = Copy(valkey, tmp_path / "copy")
