@@ -4,7 +4,8 @@ They compare times that others have written: when a message was claimed, until w
 fast would end the waits of all, and write times that nobody else reaches for minutes (faults.md G1, G2).
 
 Two clocks are believed against a third: a worker goes by Redis's only where the process that takes webhooks, whose times
-meet Meta's, has found Redis's right just before. Where Redis's is the wrong one all keep their own.
+meet Meta's, has found Redis's right just before. Where Redis's is the wrong one all keep their own. While nobody looks, what
+a worker has found out holds until its own clock or Redis's changes.
 """
 
 import time
@@ -36,8 +37,10 @@ def compare() -> float:
     """
     global _ahead
     there, ahead = _measure()
-    wrong = is_wrong(ahead)
-    _ahead = timedelta(seconds=ahead if wrong and _is_right(there) else 0)
+    right = _is_right(there)
+    if right is None:
+        right = not is_wrong(ahead - _ahead.total_seconds())  # as far apart as before: neither clock has changed
+    _ahead = timedelta(seconds=ahead if right and is_wrong(ahead) else 0)
     return ahead
 
 
@@ -72,7 +75,9 @@ def _measure() -> tuple[float, float]:
     return there, before + taken / 2 - there
 
 
-def _is_right(there: float) -> bool:
-    """Whether the witness has found Redis's clock right, and that clock has not jumped since."""
+def _is_right(there: float) -> bool | None:
+    """Whether the witness has found Redis's clock right, and that clock has not jumped since; None without a witness."""
     at, _, ahead = str(get_redis().get(WITNESS) or "").partition(" ")
-    return bool(at) and abs(there - float(at)) <= WITNESS_SECONDS and not is_wrong(float(ahead))
+    if not at:
+        return None
+    return abs(there - float(at)) <= WITNESS_SECONDS and not is_wrong(float(ahead))

@@ -11,7 +11,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from pyloto import canary
+from pyloto import canary, clock
 from pyloto.celery import app
 from pyloto.documents import NotFound, get_store
 from pyloto.redis_client import get_redis
@@ -48,7 +48,8 @@ def check_broker() -> dict[str, Any]:
 
 
 def check_workers() -> dict[str, Any]:
-    """Here, as the web process goes on where beat or all workers have stopped."""
+    """Here, as the web process goes on where beat or all workers have stopped, and is their witness about the time."""
+    clock.testify()
     ages = canary.ages()
     stale = [queue for queue, seconds in ages.items() if seconds > canary.STALE_SECONDS[queue]]
     for queue in filter(canary.may_tell, stale):

@@ -8,6 +8,7 @@ import pytest
 import redis
 import time_machine
 from celery import shared_task
+from django.test import Client
 
 from pyloto import clock
 from pyloto.documents import DocumentStore
@@ -49,6 +50,39 @@ def test_a_task_gets_the_time_of_redis_where_its_own_is_wrong(
 
 
 def test_without_a_witness_the_own_clock_counts() -> None:
+    assert told_by_a_worker(ahead=600) == pytest.approx(600, abs=0.4)
+
+
+def test_who_asks_whether_the_web_process_is_ready_makes_it_a_witness(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "_testified_at", float("-inf"))
+    assert Client().get("/readyz").status_code == 200
+    assert told_by_a_worker(ahead=600) == pytest.approx(0, abs=0.4)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "off"),
+    [(600, 0), (601, 0), (0, 0), (1, 1), (300, 300), (-600, -600)],
+    ids=["as before", "slewed", "mended", "nearly mended", "changed", "turned round"],
+)
+def test_in_a_quiet_hour_what_was_known_holds_until_a_clock_changes(
+    embedded_store: DocumentStore, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, ahead: int, off: int
+) -> None:
+    web_takes_a_delivery(monkeypatch)
+    assert told_by_a_worker(ahead=600) == pytest.approx(0, abs=0.4)
+    valkey.delete(clock.WITNESS)  # as time does
+    for _ in range(2):
+        assert told_by_a_worker(ahead=ahead) == pytest.approx(off, abs=0.4)
+
+
+def test_a_witness_that_contradicts_ends_what_was_known(
+    embedded_store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web_takes_a_delivery(monkeypatch)
+    assert told_by_a_worker(ahead=600) == pytest.approx(0, abs=0.4)
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10)):
+        web_takes_a_delivery(monkeypatch)
     assert told_by_a_worker(ahead=600) == pytest.approx(600, abs=0.4)
 
 
