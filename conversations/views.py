@@ -1,7 +1,6 @@
 """The webhook. Meta's contract: a 200 means that we keep the message; anything else is sent again for up to 7 days."""
 
 import hmac
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from pyloto.errors import TransientError
 from pyloto.failpoints import failpoint
 from pyloto.observability.correlation import current_correlation_id
 from pyloto.observability.metrics import SIGNATURE_FAILURES
+from pyloto.redis_client import tell_unreachable
 
 from .dedupe import DedupeStore, create_dedupe_store
 from .doorbell import doorbell, note_statuses
@@ -76,10 +76,14 @@ class WhatsAppWebhook(APIView):
             )
         except (TransientError, OSError) as exc:
             log.error("delivery_not_stored", error=type(exc).__name__)
+            if isinstance(exc.__cause__, RedisError):  # the marks against duplicates are there
+                tell_unreachable(exc.__cause__)
             return HttpResponse(status=503, headers={"Retry-After": "5"})
         note_statuses(receipt.statuses_seen)
-        with suppress(RedisError):
+        try:
             clock.testify()
+        except RedisError as exc:
+            tell_unreachable(exc)
         doorbell.ring(receipt.rings, receipt.files)
         failpoint("ingest.after_enqueue", *receipt.rings)
         return HttpResponse(status=200)

@@ -1,6 +1,7 @@
 """The Redis client of this process: for locks, flags, counters and dedupe marks, never for what must not be lost."""
 
 import os
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,12 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pyloto.observability.alerts import alert
+
 TIMEOUT_SECONDS = 0.5  # a webhook that waits longer is better answered 503
+TELL_AGAIN_SECONDS = 60
+
+_told_at = float("-inf")  # of the monotonic clock
 
 
 def get_redis() -> redis.Redis:
@@ -36,3 +42,14 @@ def redis_seconds() -> float:
     time_there: Any = get_redis().time()
     seconds, microseconds = time_there
     return float(seconds + microseconds / 1_000_000)
+
+
+def tell_unreachable(error: redis.RedisError) -> None:
+    """Alert that Redis does not serve us; once a minute from this process, as the limit cannot stand in Redis.
+
+    For web processes: without Redis nobody else has anything to do.
+    """
+    global _told_at
+    if time.monotonic() - _told_at >= TELL_AGAIN_SECONDS:
+        _told_at = time.monotonic()
+        alert("redis_unreachable", error=type(error).__name__)

@@ -10,11 +10,12 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from redis.exceptions import RedisError
 
 from pyloto import canary, clock
 from pyloto.celery import app
 from pyloto.documents import NotFound, get_store
-from pyloto.redis_client import get_redis
+from pyloto.redis_client import get_redis, tell_unreachable
 
 from .alerts import alert
 
@@ -100,4 +101,6 @@ def _run(name: str, check: Check) -> dict[str, Any]:
         return {"ok": True, **check()}
     except Exception as exc:  # The outermost frame of a check: whatever it raises means "not ready"
         log.warning("readiness_check_failed", check=name, exc_info=exc)
+        if isinstance(exc, RedisError):
+            tell_unreachable(exc)
         return {"ok": False}

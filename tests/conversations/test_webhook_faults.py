@@ -16,6 +16,7 @@ from conversations import views
 from conversations.doorbell import doorbell
 from conversations.stores import ConversationStore
 from conversations.whatsapp.split import provider_key
+from pyloto import clock, redis_client
 from pyloto.documents import Create, DocumentStore, Unavailable, Update, WriteResult, use_store
 from pyloto.documents.recorder import RecordingStore
 
@@ -150,12 +151,20 @@ def test_a_batch_that_is_not_wholly_durable_is_asked_for_again(half_down: HalfDo
 
 
 @pytest.mark.parametrize("backend", ["redis", "firestore"])
-def test_documents_that_do_not_answer_are_503(valkey: redis.Redis, settings: Any, backend: str) -> None:
+def test_documents_that_do_not_answer_are_503(
+    valkey: redis.Redis,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    backend: str,
+) -> None:
     settings.DEDUPE_BACKEND = backend
+    monkeypatch.setattr(redis_client, "_told_at", float("-inf"))
     with use_store(Down()):  # type: ignore[arg-type]
         response = post(A)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert valkey.keys("dedupe:*") == []
+    assert '"redis_unreachable"' not in capsys.readouterr().out
 
 
 def test_unreadable_bytes_that_cannot_be_kept_are_503(valkey: object) -> None:
@@ -199,6 +208,23 @@ def test_with_marks_in_the_documents_intake_goes_on_without_redis(
     start = time.perf_counter()
     assert post(envelope(text_message("wamid.B", "e aí?"))).status_code == 200
     assert time.perf_counter() - start < 5  # after a failure the broker is left alone for a while
+
+
+@pytest.mark.parametrize("backend", ["redis", "firestore"])
+def test_a_webhook_that_finds_redis_gone_tells_of_it_once(
+    embedded_store: DocumentStore,
+    no_redis: None,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    backend: str,
+) -> None:
+    settings.DEDUPE_BACKEND = backend
+    monkeypatch.setattr(redis_client, "_told_at", float("-inf"))
+    monkeypatch.setattr(clock, "_testified_at", float("-inf"))
+    for name in ("A", "B"):
+        post(envelope(text_message(f"wamid.{name}", "oi")))
+    assert capsys.readouterr().out.count('"redis_unreachable"') == 1
 
 
 def test_all_rings_of_a_delivery_share_one_budget(

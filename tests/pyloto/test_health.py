@@ -1,7 +1,9 @@
 import json
+import time
 
 import pytest
 
+from pyloto import redis_client
 from pyloto.errors import TransientError
 from pyloto.observability import health
 
@@ -17,10 +19,11 @@ def test_a_process_that_answers_is_alive(rf):
     assert health.healthz(rf.get("/healthz")).status_code == 200
 
 
-def test_ready_when_every_store_answers(rf, embedded_store, valkey):
+def test_ready_when_every_store_answers(rf, embedded_store, valkey, capsys):
     status, body = get_readyz(rf)
 
     assert (status, body["status"]) == (200, "ok")
+    assert '"redis_unreachable"' not in capsys.readouterr().out
     assert {"documents", "database", "redis", "broker"} <= body["checks"].keys()
 
 
@@ -42,6 +45,20 @@ def test_an_intake_that_does_without_redis_stays_ready_when_it_is_down(rf, embed
     status, body = get_readyz(rf)
 
     assert (status, body["checks"]["redis"]) == (200, {"ok": False})
+
+
+@pytest.mark.parametrize("backend", ["redis", "firestore"])
+def test_an_outage_of_redis_is_told_once_a_minute(rf, embedded_store, settings, monkeypatch, capsys, backend):
+    settings.REDIS_URL, settings.DEDUPE_BACKEND = "redis://127.0.0.1:9/0", backend
+    monkeypatch.setitem(health._checks, "broker", dict)
+    monkeypatch.setattr(redis_client, "_told_at", float("-inf"))
+    get_readyz(rf)
+    get_readyz(rf)
+    assert capsys.readouterr().out.count('"redis_unreachable"') == 1
+
+    monkeypatch.setattr(redis_client, "_told_at", time.monotonic() - redis_client.TELL_AGAIN_SECONDS)
+    get_readyz(rf)
+    assert capsys.readouterr().out.count('"redis_unreachable"') == 1
 
 
 def test_a_registered_check_shows_its_numbers_and_may_fail(rf, monkeypatch, capsys):
