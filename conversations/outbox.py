@@ -179,7 +179,8 @@ def next_step(
             return after(message.state, _told_by_status(message))
         case MessageState.QUEUED:
             at = _due_at(message, now)
-            return Claim() if at <= now else Wait(at)
+            never_put_off = at == message.received_at  # it is due, though it may come from a clock ahead of ours
+            return Claim() if never_put_off or at <= now else Wait(at)
         case MessageState.SENDING:
             return _sending(message, now=now, patience=patience)
         case MessageState.UNKNOWN if superseded and gives_way(message):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from conversations.models import Conversation, Mode
 from conversations.services import agents, controls, ownership
 from conversations.services.agents import NewMessages, NotWithHuman, TakenByOther, Unsure
 from conversations.services.release import release_to_bot
+from conversations.whatsapp.client import NotSent
 from pyloto.documents import PreconditionFailed, Unavailable
 from pyloto.documents.embedded import EmbeddedStore
 from tests.lab.faulty_store import Fault
@@ -46,6 +48,20 @@ def test_each_is_done_once_however_its_commit_ends(
     assert len(customer.trail()) == length + (1 if action is reply else 2)
     customer.is_served()
     assert len(customer.outside.sent) == 1 + (action is reply)
+
+
+def test_a_reply_from_a_fast_clock_is_sent_at_once_and_put_off_as_any_other(customer: Customer) -> None:
+    customer.writes("quero falar com uma pessoa").is_served()
+    take(customer)
+    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    ahead = timezone.now() + timedelta(minutes=10)
+    agents.reply(user_key=customer.user_key, agent=ANA, text="Bom dia", key="0" * 32, now=ahead)
+    again_at = customer.is_served()
+    assert (customer.states, len(customer.outside.sent)) == (["SENT", "QUEUED"], 2)
+    assert again_at is not None
+    assert timedelta(0) < again_at - timezone.now() < timedelta(minutes=1)
+    customer.is_served()
+    assert len(customer.outside.sent) == 2  # not before its time
 
 
 def test_two_agents_never_both_have_one(customer: Customer) -> None:

@@ -60,6 +60,10 @@ GIVEN_WAY = Settle(CANCELLED, event=EventType.SEND_FAILED, reason="superseded")
         (message(QUEUED, due=-HOUR), Claim()),
         (message(QUEUED, due=SECOND), Wait(NOW + SECOND)),
         (message(QUEUED, actor=Actor.HUMAN), Claim()),
+        # queued by a process whose clock is fast: at once where it was not put off since
+        (message(QUEUED, received_at=NOW + 10 * MINUTE, due=10 * MINUTE), Claim()),
+        (message(QUEUED, received_at=NOW + 10 * MINUTE, due=SECOND, tries=1), Wait(NOW + SECOND)),
+        (message(QUEUED, received_at=NOW + 10 * MINUTE, due=11 * MINUTE), Wait(NOW + 11 * MINUTE)),
         # it was in doubt, sent again and refused: then the first one turns out to have arrived
         (message(QUEUED, status_at=DELIVERED), Settle(SENT)),
         (message(QUEUED, status_at=FAILED), FAILED_BY_STATUS),
