@@ -137,7 +137,9 @@ def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: s
     routed = _is_routed(turn.conversation, heard)
     if session is not None and sessions.is_active(session):
         if not sessions.has_expired(session, heard.first_at):
-            sessions.touch(session, heard.answerable_from)
+            sessions.touch(session, heard.last_at)
+            if heard.answerable_from > heard.last_at:
+                sessions.leave_time(session, heard.answerable_from)
             return dialogue.reply(turn, session, heard, is_new=False)
         turn.expire(session)
         if turn.handoff:

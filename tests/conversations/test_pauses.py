@@ -121,6 +121,23 @@ def test_a_long_pause_closes_no_session_and_leaves_the_customer_time_to_answer(c
     assert customer.session.collected["CUSTOM_SOFTWARE"]["problem"] == "controlar o estoque da oficina"
 
 
+def test_a_pause_longer_than_a_session_may_last_leaves_time_to_answer_too(customer: Customer, clock: Any) -> None:
+    customer.writes("Preciso de um sistema sob medida").is_served()
+    pause_all(customer, True)
+    customer.writes("para uma empresa").is_served()
+    clock.shift(timedelta(hours=3))
+    pause_all(customer, False)
+    customer.is_served()
+    clock.shift(20 * MINUTE)
+    assert check_session_timeouts() == "Closed 0 sessions"
+    customer.writes("controlar o estoque da oficina").is_served()
+    clock.shift(5 * MINUTE)
+    assert check_session_timeouts() == "Closed 0 sessions"
+    assert [session.status for session in customer.sessions] == ["ACTIVE"]
+    clock.shift(7 * MINUTE)
+    assert check_session_timeouts() == "Closed 1 sessions"  # the total limit gave way for half an hour
+
+
 def test_a_session_that_begins_with_a_late_answer_lasts_as_long_as_others(customer: Customer, clock: Any) -> None:
     pause_all(customer, True)
     customer.writes("Preciso de um sistema sob medida").is_served()
