@@ -15,6 +15,7 @@ from audit import Event, EventType, event_id
 from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
 from conversations.fallbacks import plan_undelivered
+from conversations.hearing import LATE_AFTER
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
 from conversations.services.commits import (
     LOST_RACE,
@@ -28,6 +29,7 @@ from conversations.services.commits import (
     senders_of,
 )
 from conversations.services.moving import Departed
+from conversations.sessions import is_active, leave_time
 from conversations.stores import ConversationStore, Loaded, SessionStore, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
 from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendResult, WhatsAppOutboundClient
@@ -210,6 +212,7 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
         "resends": message.resends + resend,
         "due": due(message.pk, now + run.patience.stale),
     }
+    time_left = _time_left(message, now)
     # It was read before the header: another run may have sent it in between, or a status of it may have come.
     unchanged_since, message.update_time = message.update_time, None
     run.posted.discard(message.pk)  # an earlier send of it was refused: this claim is for another one
@@ -219,9 +222,15 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
     writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
     path = conversations.message_path(run.user_key, message.pk)
     failpoint("outbox.before_claim", run.user_key)
-    get_store().commit([*writes, Update(path, fields, last_update_time=unchanged_since)])
+    get_store().commit([*writes, Update(path, fields, last_update_time=unchanged_since), *time_left])
     failpoint("outbox.after_claim", run.user_key)
     return outbox.Post()
+
+
+def _time_left(message: Message, now: datetime) -> list[Write]:
+    """Where it is sent late, its session leaves the customer time to answer. Nothing changes a session but with the header."""
+    session = sessions.find(message.session_id) if now - message.received_at > LATE_AFTER else None
+    return [sessions.write(leave_time(session, now))] if session and is_active(session) else []
 
 
 def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> bool:

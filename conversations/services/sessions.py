@@ -203,8 +203,8 @@ class SessionManager:
     def check_timeouts(self, *, now: datetime) -> list[Session]:
         """Close the sessions past their idle or total limit; return those closed.
 
-        A conversation with messages that wait is left to its worker, and so is one that somebody changed meanwhile:
-        the next run looks again.
+        A conversation with messages that wait is left to its worker: nobody answers what was not sent to them yet. So is
+        one that somebody changed meanwhile: the next run looks again.
         """
         looked = self.look_for_timeouts(now=now)
         closed = looked.closed
@@ -238,7 +238,7 @@ class SessionManager:
             header is None
             or loaded.is_erased
             or current is None
-            or any(item.state == MessageState.RECEIVED for item in waiting)
+            or any(item.state == MessageState.RECEIVED or item.session_id == session.pk for item in waiting)
         ):
             return False
         known = Current(header, Session.from_snapshot(current), profile_in(loaded, session.user_key))

@@ -12,6 +12,7 @@ from conversations.models import Mode
 from conversations.services import sessions
 from conversations.services.sessions import SessionManager
 from conversations.tasks import check_session_timeouts
+from conversations.whatsapp.client import NotSent
 from pyloto.documents import PreconditionFailed, Update
 from tests.lab.faulty_store import Fault
 
@@ -77,6 +78,41 @@ def test_a_conversation_with_open_messages_is_its_workers(customer: Customer, cl
     assert check_session_timeouts() == "Closed 0 sessions"
     customer.is_served()
     assert [session.status for session in customer.sessions] == ["ACTIVE"]
+
+
+@pytest.mark.parametrize("outage", [timedelta(minutes=40), timedelta(hours=3)], ids=["idle", "total"])
+def test_who_is_sent_the_question_late_has_time_to_answer_it(customer: Customer, clock: Any, outage: timedelta) -> None:
+    customer.writes("Preciso de um sistema sob medida").is_served()
+    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    customer.writes("Empresa").is_served()
+    clock.shift(outage)
+    assert check_session_timeouts() == "Closed 0 sessions"
+    customer.is_served()
+    assert customer.states == ["SENT", "SENT"]
+    clock.shift(timedelta(minutes=29))
+    assert check_session_timeouts() == "Closed 0 sessions"
+    customer.writes("Controlamos o estoque em planilhas").is_served()
+    assert [session.status for session in customer.sessions] == ["ACTIVE"]
+    assert customer.session.collected["CUSTOM_SOFTWARE"]["problem"] == "Controlamos o estoque em planilhas"
+
+
+def test_a_session_whose_question_was_sent_late_ends_like_any_other(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    customer.writes("oi").is_served()
+    customer.is_served_after(clock, timedelta(minutes=40))
+    clock.shift(IDLE)
+    assert check_session_timeouts() == "Closed 1 sessions"
+    assert len(customer.events(EventType.SESSION_CLOSED)) == 1
+
+
+def test_a_session_whose_question_is_never_sent_goes_to_a_person(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    customer.writes("oi").is_served()
+    clock.shift(timedelta(hours=25))
+    assert check_session_timeouts() == "Closed 0 sessions"
+    customer.is_served()
+    assert (customer.states, customer.session.outcome) == (["FAILED"], "FAILED_INTERNAL")
+    assert (len(customer.handoffs), len(customer.events(EventType.SESSION_CLOSED))) == (1, 1)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["the worker's", "a refused commit"])

@@ -1,11 +1,13 @@
 """What a turn asks of the document store: at most five round trips, however long the conversation is."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from conversations.models import Actor, Direction, Message, MessageState
+from conversations.whatsapp.client import NotSent
 from pyloto.documents import Create
 from tests.lab.faulty_store import FaultyStore
 
@@ -86,3 +88,15 @@ def test_a_run_that_finds_nothing_asks_once(customer: Customer) -> None:
     customer.store.calls.clear()
     customer.is_served()
     assert customer.store.calls == ["query"]
+
+
+@pytest.mark.parametrize(("waited", "for_the_session"), [(3, []), (3600, ["get"])], ids=["soon", "late"])
+def test_only_what_is_sent_late_takes_one_more_for_its_session(
+    customer: Customer, clock: Any, waited: int, for_the_session: list[str]
+) -> None:
+    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    customer.writes("oi").is_served()
+    customer.store.calls.clear()
+    customer.is_served_after(clock, timedelta(seconds=waited))
+    looked, sent = ["query", "query", "get_many"], ["commit", "update", "query"]
+    assert customer.store.calls == [*looked, *for_the_session, *sent]
