@@ -36,6 +36,7 @@ EXPLANATIONS: dict[type[PylotoError], str] = {
     merging.UnknownCustomer: "Um dos clientes não existe mais, ou a união já não está como estava.",
     merging.AlreadyMerged: "Um dos cadastros já foi unido a outro. Use o cadastro que está em uso, ou desfaça a união mais recente antes.",
     merging.WithPerson: "O cadastro que seria unido está com uma pessoa ou aguarda uma, ou vai para a fila em breve. Una no sentido contrário, ou depois do atendimento.",
+    merging.ReplyOnItsWay: "Uma resposta ao cadastro que seria unido ainda está a caminho. Una no sentido contrário, ou depois que ela chegar.",
     merging.TooManyIdentifiers: "Este cadastro tem identificadores demais para uma união só.",
     merging.UnknownMerge: "Esta união não existe.",
     merging.AlreadyUndone: "Esta união já foi desfeita.",

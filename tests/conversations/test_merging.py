@@ -15,7 +15,7 @@ from conversations.services import agents, merging
 from conversations.services.merging import find_current, merge, undo
 from conversations.services.release import release_to_bot
 from conversations.services.sessions import SessionManager
-from conversations.whatsapp.client import Rejected
+from conversations.whatsapp.client import Ambiguous, Rejected, SendResult
 from conversations.whatsapp.errors import ErrorClass
 from profiles.identifiers import Sender
 from profiles.models import Identity, Merge
@@ -223,13 +223,39 @@ def test_who_was_answered_on_the_phone_is_free_when_the_bot_is(
 
 # --- What was open ----------------------------------------------------------------------------------------------------
 @ONE_ADAPTER
-def test_a_reply_that_waited_is_not_sent_any_more(customer: Customer, by_id: ById, clock: Any) -> None:
+@pytest.mark.parametrize("answer", [Rejected(130429, ErrorClass.RETRY), Ambiguous("ReadTimeoutError")])
+def test_who_is_just_being_answered_is_not_merged_away(
+    customer: Customer, by_id: ById, clock: Any, answer: SendResult
+) -> None:
+    """The merge would cancel the answer, and nobody would give another."""
+    customer.outside.answers = [answer]
+    by_id.writes("Onde fica a empresa?").is_served()
+    with pytest.raises(merging.ReplyOnItsWay):
+        merged(by_id, customer)
+    if isinstance(answer, Ambiguous):
+        by_id.gets("sent", by_id.replies[-1])
+    by_id.is_served_after(clock, timedelta(seconds=10))
+    assert by_id.states == ["SENT", "SENT"]
+    assert merged(by_id, customer).target == customer.user_key
+
+
+@ONE_ADAPTER
+def test_an_answer_that_is_made_while_they_are_merged_is_not_lost(customer: Customer, by_id: ById, clock: Any) -> None:
+    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
+    customer.store.before_commits.append(lambda: by_id.writes("Onde fica a empresa?").is_served())
+    with pytest.raises(merging.ReplyOnItsWay):
+        merged(by_id, customer)
+    by_id.is_served_after(clock, timedelta(seconds=10))
+    assert by_id.states == ["SENT", "SENT"]
+
+
+@ONE_ADAPTER
+def test_what_is_on_its_way_to_the_target_arrives(customer: Customer, by_id: ById, clock: Any) -> None:
     customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
     by_id.writes("Onde fica a empresa?").is_served()
-    merged(by_id, customer)
-    clock.shift(10)
-    assert by_id.is_served() is None
-    assert by_id.states == ["SENT", "CANCELLED"]
+    merged(customer, by_id)
+    by_id.is_served_after(clock, timedelta(seconds=10))
+    assert by_id.states == ["SENT", "SENT"]
 
 
 LEAD = (

@@ -10,6 +10,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
+from conversations.models import Direction
+from conversations.stores import ConversationStore, due
 from profiles import pages
 from profiles.models import Erasure, UserProfile
 from profiles.services import access, erasure
@@ -282,6 +284,16 @@ def test_who_is_with_an_agent_is_not_merged_away(ana: str) -> None:
     rui = writes("wamid.2", name="Rui", wa_id="5542999990002", body="quero falar com uma pessoa")
     answer = client.post(f"/admin/conversations/conversation/{ana}/merge/", {"other": rui, "keep": ana}, follow=True)
     assert "está com uma pessoa ou aguarda uma" in read(answer)
+    assert documents("merges") == []
+
+
+def test_who_is_just_being_answered_is_not_merged_away(ana: str) -> None:
+    client = staff("view", "merge")
+    rui = writes("wamid.2", name="Rui", wa_id="5542999990002")
+    [reply] = [message for message in ConversationStore().get_messages(rui) if message.direction == Direction.OUT]
+    get_store().commit([Update(reply.path, {"state": "QUEUED", "due": due(reply.pk, timezone.now())})])
+    answer = client.post(f"/admin/conversations/conversation/{ana}/merge/", {"other": rui, "keep": ana}, follow=True)
+    assert "ainda está a caminho" in read(answer)
     assert documents("merges") == []
 
 
