@@ -160,8 +160,10 @@ def work_outbox(run: Run) -> datetime | None:
             status_seen_at=status_seen_at(message.phone_number_id),
             superseded=any(other.turn_id != message.turn_id for other in others),
         )
+        silenced = loaded.header.paused or loaded.controls.silence(message.phone_number_id)
+        if isinstance(step, outbox.Wait) and silenced and message.state == MessageState.QUEUED:
+            _put_off_behind(others, step.until)
         if isinstance(step, outbox.Claim):
-            silenced = loaded.controls.silence(message.phone_number_id)
             refused = outbox.may_claim(message, loaded.header, now=now, bot_paused=silenced)
             step = (
                 refused
@@ -178,6 +180,22 @@ def work_outbox(run: Run) -> datetime | None:
             case outbox.Settle():
                 settle(run, loaded, message, step, now=now)
     return clock.now()
+
+
+def _put_off_behind(others: Sequence[Message], until: datetime) -> None:
+    """Let what the bot says after a message that the pause holds back be due no sooner: nothing is wrong with it.
+
+    What a person wrote keeps its time: a takeover frees it at once. Without the header, since nothing but times change;
+    whoever deals with one of them meanwhile wins.
+    """
+    early = [
+        Update(other.path, {"due": due(other.pk, until)}, last_update_time=other.update_time)
+        for other in others
+        if other.state == MessageState.QUEUED and other.actor == Actor.PYLOTO
+        if other.due and other.due["at"] < until
+    ]
+    if early:
+        get_store().commit(early)
 
 
 def _held_back(message: Message, run: Run, now: datetime) -> outbox.Wait | None:

@@ -17,8 +17,9 @@ from conversations.services import agents
 from conversations.services.controls import bot_controls, set_bot_paused, set_conversation_paused
 from conversations.services.ownership import NoConversation
 from conversations.services.sweep import find_still, oldest_due_seconds
+from conversations.services.uncertain import resend
 from conversations.tasks import check_session_timeouts
-from conversations.whatsapp.client import Rejected
+from conversations.whatsapp.client import NotSent, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import AlreadyExists, DocumentStore, Unavailable, get_store
 from tests.lab.faulty_store import Fault
@@ -290,6 +291,49 @@ def test_who_waits_is_looked_at_after_a_minute_then_every_five_and_nothing_cries
         waits.append(round((at - timezone.now()).total_seconds()))
         assert list(find_still(now=timezone.now())) == []
     assert waits == pytest.approx([65, 135, 275, 300, 300], abs=10)
+
+
+@each_pause
+def test_nothing_cries_over_what_waits_behind_a_reply_that_the_pause_holds_back(
+    customer: Customer, clock: Any, pause: Pause
+) -> None:
+    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    customer.writes("oi").is_served()
+    customer.writes("Onde fica a empresa?").is_served()
+    pause(customer, True)
+    for _ in range(20):
+        customer.is_served_after(clock, MINUTE)
+        assert oldest_due_seconds(now=timezone.now()) == 0
+    assert customer.states == ["QUEUED", "QUEUED"]
+    customer.store.calls.clear()
+    customer.is_served()
+    assert "commit" not in customer.store.calls
+    clock.shift(17 * MINUTE)  # nobody works any more
+    assert oldest_due_seconds(now=timezone.now()) > tasks.STANDS_STILL_SECONDS
+    pause(customer, False)
+    customer.is_served_after(clock, MINUTE)
+    assert customer.states == ["SENT", "SENT"]
+
+
+def test_what_waits_for_meta_and_for_no_pause_cries_after_a_quarter_of_an_hour(customer: Customer, clock: Any) -> None:
+    customer.outside.answers = [NotSent("ConnectTimeoutError")] * 20
+    customer.writes("oi").is_served()
+    customer.writes("Onde fica a empresa?").is_served()
+    for _ in range(4):
+        customer.is_served_after(clock, 5 * MINUTE)
+    assert oldest_due_seconds(now=timezone.now()) > tasks.STANDS_STILL_SECONDS
+
+
+def test_what_a_person_wrote_does_not_wait_for_the_time_of_a_paused_reply(customer: Customer, clock: Any) -> None:
+    """They send anew what had failed, and take the conversation over."""
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT), Rejected(130429, ErrorClass.RETRY)]
+    customer.writes("oi").is_served()
+    pause_all(customer, True)
+    resend(user_key=customer.user_key, message_key=customer.replies[0].pk, agent=ANA, now=timezone.now())
+    customer.is_served_after(clock, MINUTE)
+    agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    customer.is_served()
+    assert customer.states == ["CANCELLED", "CANCELLED", "SENT"]
 
 
 def test_a_run_that_nobody_needed_writes_nothing(customer: Customer) -> None:
