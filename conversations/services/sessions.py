@@ -12,7 +12,7 @@ from audit.stores import AuditLogStore
 from conversations.intents import Outcome
 from conversations.models import Conversation, MessageState, Session
 from conversations.pipeline import plan_timeout
-from conversations.plans import TurnPlan
+from conversations.plans import TurnPlan, expires_to_person
 from conversations.services.commits import LOST_RACE, jitter, plan_writes, preview_of, profile_in, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.services.ownership import Contended, NoConversation, Unsure
@@ -204,7 +204,7 @@ class SessionManager:
         """Close the sessions past their idle or total limit; return those closed.
 
         A conversation with messages that wait is left to its worker: nobody answers what was not sent to them yet. So is
-        one that somebody changed meanwhile: the next run looks again.
+        one that somebody changed meanwhile: the next run looks again. But who is to be called back is called back in time.
         """
         looked = self.look_for_timeouts(now=now)
         closed = looked.closed
@@ -238,10 +238,13 @@ class SessionManager:
             header is None
             or loaded.is_erased
             or current is None
-            or any(item.state == MessageState.RECEIVED or item.session_id == session.pk for item in waiting)
+            or any(item.state == MessageState.RECEIVED for item in waiting)
         ):
             return False
         known = Current(header, Session.from_snapshot(current), profile_in(loaded, session.user_key))
+        is_unsent = any(item.session_id == session.pk for item in waiting)
+        if is_unsent and not expires_to_person(known.active):
+            return False
         turn_id = digest("timeout", session.pk)
         plan = plan_timeout(conversation=header, session=known.active, profile=known.profile, now=now, turn_id=turn_id)
         if not plan.sessions:

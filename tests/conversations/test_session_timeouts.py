@@ -105,6 +105,17 @@ def test_a_session_whose_question_was_sent_late_ends_like_any_other(customer: Cu
     assert len(customer.events(EventType.SESSION_CLOSED)) == 1
 
 
+def test_a_complete_lead_does_not_wait_for_a_question_that_is_not_sent(customer: Customer, clock: Any) -> None:
+    for text in LEAD[:-1]:
+        customer.writes(text).is_served()
+    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    customer.writes(LEAD[-1]).is_served()
+    assert (customer.states[-1], customer.session.status) == ("QUEUED", "ACTIVE")
+    clock.shift(IDLE)
+    assert check_session_timeouts() == "Closed 1 sessions"
+    assert [handoff.status for handoff in customer.handoffs] == ["OPEN"]
+
+
 def test_a_session_whose_question_is_never_sent_goes_to_a_person(customer: Customer, clock: Any) -> None:
     customer.outside.answers = [NotSent("ConnectTimeoutError")]
     customer.writes("oi").is_served()
