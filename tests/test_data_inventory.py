@@ -143,9 +143,9 @@ class NotingStore(FaultyStore):
         super().__init__(inner)
         self.written: set[tuple[str, str]] = set()
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         self._note(writes)
-        super().commit(writes)
+        return super().commit(writes)
 
     def write_many(self, writes: Sequence[Any]) -> list[WriteResult]:
         self._note(writes)

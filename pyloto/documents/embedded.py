@@ -57,15 +57,16 @@ class EmbeddedStore(DocumentStore):
             cursor.execute(sql, params)
             return int(cursor.fetchone()[0])
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         cleaned = changes.clean_commit(writes)
         if not cleaned:
-            return
+            return {}
         with _translated(), transaction.atomic(using=ALIAS, durable=True):
             batch = _Batch(cleaned)
             for write in cleaned:
                 batch.apply(write)
             batch.flush()
+        return batch.update_times
 
     def write_many(self, writes: Sequence[Create | Update]) -> list[WriteResult]:
         cleaned = changes.clean_many(writes)
@@ -109,6 +110,7 @@ class _Batch:
         self.now = max(values.microseconds(datetime.now(UTC)), latest + 1)
         self.changed: list[tuple[Any, ...]] = []
         self.deleted: list[str] = []
+        self.update_times: dict[str, datetime] = {}
 
     def apply(self, write: Write) -> None:
         row = self.rows.get(write.path)
@@ -117,8 +119,10 @@ class _Batch:
             self.deleted.append(write.path)
             return
         text = codec.dumps(data)
-        if row and text == row[1]:
-            return  # nothing changed: Firestore keeps the update time too
+        if row and text == row[1]:  # nothing changed: Firestore keeps the update time too
+            self.update_times[write.path] = values.from_microseconds(row[3])
+            return
+        self.update_times[write.path] = values.from_microseconds(self.now)
         parent = write.path.rpartition("/")[0]
         keys, arrays = json.dumps(values.index_keys(data)), json.dumps(values.array_keys(data))
         created = row[2] if row else self.now

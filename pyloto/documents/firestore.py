@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import grpc
@@ -23,8 +24,8 @@ from pyloto.failpoints import failpoint
 
 from . import changes, queries, values
 from .errors import AlreadyExists, InvalidDocument, NotFound, PreconditionFailed, Unavailable
-from .port import Create, DocumentStore, Query, Snapshot, Update, Write, WriteResult
-from .protobuf import Names, query_message, read_document, write_message
+from .port import Create, Delete, DocumentStore, Query, Snapshot, Update, Write, WriteResult
+from .protobuf import Names, query_message, read_document, read_time, write_message
 
 READ_TIMEOUT = 3.0  # seconds, each attempt
 WRITE_TIMEOUT = 5.0
@@ -90,16 +91,18 @@ class FirestoreStore(DocumentStore):
         (result,) = [types.RunAggregationQueryResponse.pb(response).result for response in responses]
         return int(result.aggregate_fields["count"].integer_value)
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         cleaned = changes.clean_commit(writes)
         if not cleaned:
-            return
+            return {}
         messages = [write_message(self.names, write) for write in cleaned]
         request = types.CommitRequest.wrap(_CommitRequest(database=self.names.database, writes=messages))
         with _translated(_described(cleaned)):
             client = self._connected()
             # Not tried again: whether the first attempt was applied is for the caller to find out.
-            client.commit(request, retry=None, timeout=WRITE_TIMEOUT, metadata=self._metadata)
+            response = client.commit(request, retry=None, timeout=WRITE_TIMEOUT, metadata=self._metadata)
+        results = zip(cleaned, types.CommitResponse.pb(response).write_results, strict=True)
+        return {write.path: read_time(result.update_time) for write, result in results if not isinstance(write, Delete)}
 
     def write_many(self, writes: Sequence[Create | Update]) -> list[WriteResult]:
         cleaned = changes.clean_many(writes)

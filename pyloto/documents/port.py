@@ -152,8 +152,10 @@ class DocumentStore(Protocol):
 
     def count(self, query: Query) -> int: ...
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         """Applies all writes or none, in order; at most 500, one for each document.
+
+        Returns the `update_time` that each document has then, by path; deleted ones are left out.
 
         Raises `AlreadyExists`, `PreconditionFailed` or `NotFound` for the first offending write found, `Unavailable`
         where it is not known whether the commit was applied.

@@ -56,10 +56,10 @@ class RecordingStore:
         self.shapes.add(shape_of(query))
         return self.inner.count(query)
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         if writes:
             self.calls.append("commit")
-        self.inner.commit(writes)
+        return self.inner.commit(writes)
 
     def write_many(self, writes: Sequence[Create | Update]) -> list[WriteResult]:
         self.calls += ["write_many" for _ in changes.chunks(changes.clean_many(writes))]

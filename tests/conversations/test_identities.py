@@ -4,6 +4,7 @@ import base64
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -195,9 +196,9 @@ class OvertakenBy(RecordingStore):
         self.overtake()
         return super().write_many(writes)
 
-    def commit(self, writes: Sequence[Any]) -> None:
+    def commit(self, writes: Sequence[Any]) -> dict[str, datetime]:
         self.overtake()
-        super().commit(writes)
+        return super().commit(writes)
 
 
 class NoCache:

@@ -1,7 +1,7 @@
 """Giving a conversation back to the bot."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,9 +49,9 @@ class Interfering:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         self.interfere(self.inner, writes)
-        self.inner.commit(writes)
+        return self.inner.commit(writes)
 
 
 def test_the_bot_takes_over_and_the_handoff_is_resolved(store: DocumentStore):

@@ -111,13 +111,14 @@ class WatchedStore(FaultyStore):
         super().update(path, fields, **precondition)
         self._tick()
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         self._tick()
         try:
-            super().commit(writes)
+            update_times = super().commit(writes)
         finally:
             self._check_claims(writes)
         self._tick()
+        return update_times
 
     def _check_claims(self, writes: Sequence[Write]) -> None:
         """Claims that were applied: their header is as that same commit left it, since nobody came in between."""

@@ -1,6 +1,7 @@
 """What other apps change about a customer is committed with its audit events, under the header's version."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -66,13 +67,14 @@ class BusyStore(FaultyStore):
 
     commits = 0
 
-    def commit(self, writes: Sequence[Write]) -> None:
-        super().commit(writes)
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
+        update_times = super().commit(writes)
         self.commits += 1
         if self.commits == 1:
             with use_store(self.inner):
                 commit_with_events(user_key="ana", events=[event("of another")])
             raise Unavailable("no answer")
+        return update_times
 
 
 def test_a_lost_answer_is_recognised_behind_the_commits_of_others(store: DocumentStore):

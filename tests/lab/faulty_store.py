@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 from pyloto.documents import DocumentStore, Unavailable, Write
 from pyloto.documents.recorder import RecordingStore
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -31,18 +34,19 @@ class FaultyStore(RecordingStore):
     def lose_commit_answer(self) -> None:
         self.commit_faults.append(Fault(Unavailable("no answer"), applied=True))
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
         if self.before_commits:
             self.before_commits.pop(0)()
-        _meet(self.commit_faults, lambda: super(FaultyStore, self).commit(writes))
+        return _meet(self.commit_faults, lambda: super(FaultyStore, self).commit(writes))
 
     def update(self, path: str, fields: dict[str, Any], **precondition: Any) -> None:
         _meet(self.update_faults, lambda: super(FaultyStore, self).update(path, fields, **precondition))
 
 
-def _meet(faults: list[Fault], call: Callable[[], None]) -> None:
+def _meet(faults: list[Fault], call: Callable[[], T]) -> T:
     fault = faults.pop(0) if faults else None
-    if fault is None or fault.applied:
+    if fault is None:
+        return call()
+    if fault.applied:
         call()
-    if fault is not None:
-        raise fault.error
+    raise fault.error

@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -79,6 +80,7 @@ class SteppedStore(RecordingStore):
 
         return stepped
 
-    def commit(self, writes: Sequence[Write]) -> None:
-        super().commit(writes)
+    def commit(self, writes: Sequence[Write]) -> dict[str, datetime]:
+        update_times = super().commit(writes)
         self.commits.append(writes)
+        return update_times

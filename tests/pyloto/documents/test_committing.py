@@ -35,7 +35,23 @@ def test_all_writes_of_a_commit_are_applied(store: DocumentStore) -> None:
         "old": {"n": 1, "m": {"k": 1}},
     }
     assert len({snapshot.update_time for snapshot in read.values()}) == 1  # one commit, one time
-    store.commit([])
+    assert store.commit([]) == {}
+
+
+def test_a_commit_tells_the_update_times_that_a_read_would(store: DocumentStore) -> None:
+    for name in ("old", "same", "gone"):
+        store.create(f"things/{name}", {"n": 1})
+    given = store.commit(
+        [
+            Create("things/new", {"at": SERVER_TIMESTAMP}),
+            Update("things/old", {"n": 2}),
+            Update("things/same", {"n": 1}),
+            Delete("things/gone"),
+        ]
+    )
+    read = store.get_many(["things/new", "things/old", "things/same"])
+    assert given == {path: snapshot.update_time for path, snapshot in read.items()}
+    store.update("things/old", {"n": 3}, last_update_time=given["things/old"])
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ class Side:
         match kind:
             case "commit":
                 writes = [self.write(write) for write in argument]
-                return self.outcome(lambda: self.store.commit(writes)), self.state(writes)
+                return self.outcome(lambda: self.commit(writes)), self.state(writes)
             case "write_many":
                 writes = [self.write(write) for write in argument]
                 return self.outcome(lambda: self.results(writes)), self.state(writes)
@@ -196,6 +196,11 @@ class Side:
             return call()
         except PylotoError as exc:
             return type(exc).__name__
+
+    def commit(self, writes: list[Any]) -> None:
+        told = self.store.commit(writes)
+        read = self.store.get_many([write.path for write in writes])
+        assert told == {path: snapshot.update_time for path, snapshot in read.items()}
 
     def results(self, writes: list[Any]) -> list[str]:
         return [type(result.error).__name__ for result in self.store.write_many(writes)]
