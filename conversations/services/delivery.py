@@ -55,7 +55,6 @@ OPEN_ITEMS_MAX = 200
 STEPS_MAX = 100  # a run that has sent this much lets another one go on
 SENDING_SECONDS = 25  # no send is begun later: with the client's longest request, within the task's soft time limit
 RECORD_TRIES = 5
-STATUS_SKEW = timedelta(seconds=10)  # between Meta's clock and ours
 UNREADABLE = (LookupError, TypeError, ValueError)  # what another release wrote
 BSUID_REFUSED = 131062  # Meta: this message needs a phone number
 INVALID_PARAMETER = 100  # Meta's code for it, used for our own check too
@@ -231,8 +230,6 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
         "due": due(message.pk, now + run.patience.stale),
     }
     time_left = _time_left(message, now)
-    # It was read before the header: another run may have sent it in between, or a status of it may have come.
-    unchanged_since, message.update_time = message.update_time, None
     run.posted.discard(message.pk)  # an earlier send of it was refused: this claim is for another one
     for name, value in fields.items():
         setattr(message, name, value)
@@ -240,7 +237,10 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
     writes = header_writes(header, {}, events=events, attempt=run.attempt, now=now)
     path = conversations.message_path(run.user_key, message.pk)
     failpoint("outbox.before_claim", run.user_key)
-    get_store().commit([*writes, Update(path, fields, last_update_time=unchanged_since), *time_left])
+    # It was read before the header: another run may have sent it in between, or a status of it may have come.
+    claimed = Update(path, fields, last_update_time=message.update_time)
+    update_times = get_store().commit([*writes, claimed, *time_left])
+    message.update_time = update_times[path]
     failpoint("outbox.after_claim", run.user_key)
     return outbox.Post()
 
@@ -252,7 +252,11 @@ def _time_left(message: Message, now: datetime) -> list[Write]:
 
 
 def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> bool:
-    """Send a message that this run has claimed, and record what became of it. Whether it needs no more attention."""
+    """Send a message that this run has claimed, and record what became of it. Whether it needs no more attention.
+
+    Its `update_time` is that of the claim, or a later one.
+    """
+    assert message.update_time is not None
     run.posted.add(message.pk)
     run.may_send_now = False
     failpoint("outbox.before_post", run.user_key)
@@ -290,8 +294,9 @@ def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -
 def _record_sent(run: Run, message: Message, result: Accepted) -> bool:
     """Without the header: nothing about the conversation changes, and statuses write the same fields.
 
-    Whether it needs no more attention: a status may have said by now that it did not arrive. Where the store does not
-    answer, the message stays SENDING, turns stale, and its status tells that it was sent.
+    Whether it needs no more attention: a status may have said by now that it did not arrive. So the message is written
+    as it was claimed, or else read again. Where the store does not answer, it stays SENDING, turns stale, and its status
+    tells that it was sent.
     """
     path = conversations.message_path(run.user_key, message.pk)
     ids = {
@@ -300,25 +305,18 @@ def _record_sent(run: Run, message: Message, result: Accepted) -> bool:
     }
     for race in range(RECORD_TRIES):
         try:
-            stored = Message.from_snapshot(get_store().get(path)) if _may_be_told_of(message) else message
+            stored = Message.from_snapshot(get_store().get(path)) if race else message
             # Another worker may have settled it by its status; or one has yet to look at that: its `due` says so.
             sent = {"state": MessageState.SENT.value} if stored.state in outbox.OPEN else {}
             done = not outbox.is_undelivered(stored.status_at)
             ended = {"due": DELETE_FIELD} if sent and done else {}
-            unchanged_since = stored.update_time if stored is not message else None
-            get_store().update(path, {**ids, **sent, **ended}, last_update_time=unchanged_since)
+            get_store().update(path, {**ids, **sent, **ended}, last_update_time=stored.update_time)
         except (PreconditionFailed, Unavailable):
             time.sleep(jitter(race))
         else:
             return done
     log.warning("send_not_recorded", message_key=message.pk)
     return False
-
-
-def _may_be_told_of(message: Message) -> bool:
-    """Whether a status of some message came since this one was claimed, or just before: clocks differ."""
-    claimed_at = message.claimed_at or message.received_at
-    return status_seen_at(message.phone_number_id) > (claimed_at - STATUS_SKEW).timestamp()
 
 
 def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:

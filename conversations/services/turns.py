@@ -232,7 +232,9 @@ def take_turn(
         claim=_claimant(run) if may_send else None,
     )
     failpoint("turn.before_commit", run.user_key)
-    get_store().commit(_writes(run, context, plan, turn_id, replies, classification, changes, superseded))
+    update_times = get_store().commit(
+        _writes(run, context, plan, turn_id, replies, classification, changes, superseded)
+    )
     failpoint("turn.after_commit", run.user_key)
     run.turn_ended()
     if plan.alert:
@@ -248,6 +250,8 @@ def take_turn(
         outcome=plan.outcome,
     )
     claimed = [message for message in replies if message.state == MessageState.SENDING]
+    for message in claimed:
+        message.update_time = update_times[conversations.message_path(run.user_key, message.pk)]
     unsent = [message for message in claimed if not post(run, message, partial(recipient, context))]
     return bool(waiting or unsent or not all_read or len(replies) > len(claimed))
 

@@ -1,5 +1,6 @@
 """The way to Meta, as a double."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +24,13 @@ class Outside:
     """Stands where `WhatsAppOutboundClient` does: keeps what is sent, answers as told, accepts by default.
 
     An answer that is an exception is raised: after the send where it arrived, with `dies_before` instead of it.
+    `before_answers` holds what happens between a send and its answer, one for each send.
     """
 
     sent: list[Sent] = field(default_factory=list)
     answers: list[SendResult | BaseException] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
+    before_answers: list[Callable[[], object]] = field(default_factory=list)
     dies_before: int = 0  # sends that a dying worker does not get to any more
 
     def send_response(self, *, recipient: Recipient, content: Content, callback_data: str, **_: Any) -> SendResult:
@@ -36,6 +39,8 @@ class Outside:
             raise WorkerDied
         self.sent.append(Sent(recipient, content, callback_data))
         answer = self.answers.pop(0) if self.answers else Accepted(f"wamid.out{len(self.sent)}")
+        if self.before_answers:
+            self.before_answers.pop(0)()
         if isinstance(answer, BaseException):
             raise answer
         return answer

@@ -17,7 +17,6 @@ from pyloto.documents import Update
 from pyloto.privacy.fields import encrypt
 
 from .customer import Customer
-from .outside import Outside
 
 RATE_LIMIT = Rejected(130429, ErrorClass.RETRY)
 MINUTE = timedelta(minutes=1)
@@ -89,26 +88,49 @@ def test_a_person_who_cannot_be_called_holds_up_nothing_and_an_alert_does(
     assert customer.states == ["FAILED"]
 
 
+def forgets_statuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Valkey has not been told yet that a status came, or does not answer."""
+    monkeypatch.setattr("conversations.views.note_statuses", lambda seen: None)
+
+
 @pytest.mark.parametrize("noticed", [False, True])
 def test_a_failed_status_that_overtakes_the_answer_to_its_send_is_not_forgotten(
     customer: Customer, monkeypatch: pytest.MonkeyPatch, noticed: bool
 ) -> None:
     """`noticed`: by another worker, which settles the message before the answer is recorded."""
-    customer.writes("oi")
-    send = Outside.send_response
-
-    def send_and_hear(outside: Outside, **known: Any) -> Any:
-        answer = send(outside, **known)
-        if len(outside.sent) == 1:
-            customer.gets("failed", customer.replies[0])
-            if noticed:
-                customer.is_served()
-        return answer
-
-    monkeypatch.setattr(Outside, "send_response", send_and_hear)
-    customer.is_served()
+    forgets_statuses(monkeypatch)
+    customer.outside.before_answers = [lambda: customer.gets("failed", customer.replies[0])]
+    if noticed:
+        customer.outside.before_answers = [lambda: customer.gets("failed", customer.replies[0]).is_served()]
+    customer.writes("oi").is_served()
     assert (customer.states, len(customer.handoffs)) == (["FAILED", "SENT"], 1)
     assert customer.replies[0].provider_message_key
+
+
+def test_nor_is_one_of_a_message_out_of_the_queue(
+    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgets_statuses(monkeypatch)
+    customer.outside.answers = [RATE_LIMIT]
+    customer.writes("oi").is_served()
+    customer.outside.before_answers = [lambda: customer.gets("failed", customer.replies[0])]
+    customer.is_served_after(clock, timedelta(seconds=3))
+    assert (customer.states, len(customer.handoffs)) == (["FAILED", "SENT"], 1)
+
+
+def test_nor_is_one_where_the_answer_to_the_claim_was_lost(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgets_statuses(monkeypatch)
+    customer.outside.before_answers = [lambda: customer.gets("failed", customer.replies[0])]
+    customer.writes("oi").store.lose_commit_answer()
+    customer.is_served()
+    assert (customer.states, len(customer.handoffs)) == (["FAILED", "SENT"], 1)
+
+
+def test_a_status_that_it_arrived_overtakes_the_answer_to_its_send(customer: Customer) -> None:
+    customer.outside.before_answers = [lambda: customer.gets("delivered", customer.replies[0])]
+    assert customer.writes("oi").is_served() is None
+    [reply] = customer.replies
+    assert (reply.state, reply.due, list(reply.status_at)) == ("SENT", None, ["delivered"])
 
 
 def test_where_nothing_arrives_at_all_one_more_text_is_tried_and_no_more(customer: Customer, clock: Any) -> None:
