@@ -288,10 +288,12 @@ def window_is_open(last_user_at: datetime | None, now: datetime) -> bool:
 def after_send(
     message: Message, result: SendResult, *, now: datetime, patience: Patience, can_mend: bool = False
 ) -> Settle:
-    """What a send made of its message; `message.tries` counts this send too.
+    """What a send made of its message, as that is stored by now; `message.tries` counts this send too.
 
     `can_mend`: what Meta refused can be sent in another way, which was not tried yet.
     """
+    if message.status_at:  # it tells of an earlier send, or of this one where its answer was lost
+        return after(message.state, _told_by_status(message))
     match result:
         case Accepted():
             return after(message.state, Cause.ACCEPTED)

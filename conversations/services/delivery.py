@@ -328,10 +328,11 @@ def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:
     for race in range(RECORD_TRIES):
         try:
             loaded = run.load([path, profiles.path(run.user_key)], follow=False)
-            stored = loaded.snapshots.get(path)
-            if loaded.header is None or stored is None or not _is_ours(run, Message.from_snapshot(stored)):
+            if loaded.header is None or path not in loaded.snapshots:
+                return
+            message = Message.from_snapshot(loaded.snapshots[path])
+            if not _is_ours(run, message):
                 return  # an earlier try was applied after all, or it was taken from us
-            message.update_time = stored.update_time
             step = outbox.after_send(
                 message,
                 result,

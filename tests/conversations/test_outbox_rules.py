@@ -261,6 +261,18 @@ def test_an_answer_tells_whether_when_and_how_it_goes_on(
     assert (settled.state, settled.due_at) == (state, NOW + wait if wait is not None else None)
 
 
+@pytest.mark.parametrize(
+    ("status_at", "expected"), [(DELIVERED, Settle(SENT)), (BOTH, Settle(SENT)), (FAILED, FAILED_BY_STATUS)]
+)
+@pytest.mark.parametrize(
+    "result", [NotSent("x"), Ambiguous("x"), Rejected(131026, ErrorClass.PERMANENT), Rejected(190, ErrorClass.RETRY)]
+)
+def test_a_status_that_came_during_the_send_tells_more_than_its_answer(
+    result: Any, status_at: dict[str, Any], expected: Settle
+) -> None:
+    assert after_send(message(SENDING, status_at=status_at), result, now=NOW, patience=PATIENCE) == expected
+
+
 def test_what_can_be_mended_is_sent_in_another_way_at_once_however_often_it_was_tried_before() -> None:
     settled = after_send(
         message(SENDING, tries=9), refused(ErrorClass.FIX_ONCE, 131062), now=NOW, patience=PATIENCE, can_mend=True

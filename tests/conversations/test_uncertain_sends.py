@@ -186,6 +186,30 @@ def test_a_second_send_that_is_refused_is_not_made_a_third_time_once_the_first_a
     assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
 
 
+@pytest.mark.parametrize("answer", [Rejected(131026, ErrorClass.PERMANENT), Rejected(130429, ErrorClass.RETRY), LOST])
+def test_a_status_that_the_first_arrived_tells_more_than_what_becomes_of_the_second_send(
+    customer: Customer, clock: Any, answer: Any
+) -> None:
+    [reply] = uncertain(customer).replies
+    customer.outside.answers = [answer]
+    customer.outside.before_answers = [lambda: customer.gets("delivered", reply)]
+    statuses_come(customer, clock)
+    assert customer.is_served_after(clock, UNKNOWN) is None
+    assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
+    assert (reasons(customer), customer.handoffs) == (["ambiguous", "sent_again"], [])
+
+
+def test_where_the_first_did_not_arrive_and_the_second_is_refused_a_person_is_called_once(
+    customer: Customer, clock: Any
+) -> None:
+    [reply] = uncertain(customer).replies
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT)]
+    customer.outside.before_answers = [lambda: customer.gets("failed", reply)]
+    statuses_come(customer, clock)
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.handoffs)) == (["FAILED", "SENT"], 1)
+
+
 def test_a_doubt_that_outlives_a_pause_is_a_persons_to_settle(customer: Customer, clock: Any) -> None:
     header = f"conversations/{uncertain(customer).user_key}"
     customer.store.inner.commit([Update(header, {"paused": True, "attempt": "agent"})])
