@@ -4,7 +4,7 @@ A claim is written before the POST, so a message found in SENDING may have left:
 status, it is never simply sent again. All that can happen to a message stands in `TRANSITIONS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -40,7 +40,7 @@ class Cause(StrEnum):
     TOLD_UNDELIVERED = "TOLD_UNDELIVERED"
     NO_STATUS_YET = "NO_STATUS_YET"
     NOBODY_KNOWS = "NOBODY_KNOWS"
-    SUPERSEDED = "SUPERSEDED"  # in doubt, and something newer is said
+    SUPERSEDED = "SUPERSEDED"  # in doubt or paused, and something newer is said
     OWNER_CHANGED = "OWNER_CHANGED"
     WINDOW_CLOSED = "WINDOW_CLOSED"
     BOT_PAUSED = "BOT_PAUSED"
@@ -55,6 +55,7 @@ TRANSITIONS: dict[MessageState, dict[Cause, MessageState]] = {
     QUEUED: {
         Cause.CLAIMED: SENDING,
         Cause.BOT_PAUSED: QUEUED,
+        Cause.SUPERSEDED: CANCELLED,
         Cause.OWNER_CHANGED: CANCELLED,
         Cause.WINDOW_CLOSED: FAILED,
         Cause.TOLD_ACCEPTED: SENT,  # it was in doubt, was sent again and put off, and had arrived at first
@@ -254,6 +255,19 @@ def disowned(message: Message, header: Conversation) -> Settle | None:
     if message.actor != Actor.PYLOTO or (header.mode != Mode.HUMAN and message.owner_epoch == header.owner_epoch):
         return None
     return after(message.state, Cause.OWNER_CHANGED)
+
+
+def gives_way_to_person(
+    message: Message, header: Conversation, behind: Sequence[Message], *, bot_paused: bool
+) -> Settle | None:
+    """The end of a bot's text that a pause holds back, and what a person says `behind` it with it; None for any other.
+
+    Where only the bot has the conversation it keeps its place: nobody else would answer the customer.
+    """
+    is_held = message.actor == Actor.PYLOTO and (bot_paused or header.paused) and not message.status_at
+    if is_held and header.mode != Mode.BOT and any(other.actor == Actor.HUMAN for other in behind):
+        return after(message.state, Cause.SUPERSEDED)
+    return None
 
 
 def calls_person(message: Message, step: Settle, header: Conversation) -> bool:

@@ -147,9 +147,13 @@ def work_outbox(run: Run) -> datetime | None:
             alert("outbox_without_header", message_key=message.pk)
             return None
         now = clock.now()
+        silenced = loaded.controls.silence(message.phone_number_id)
         unsent = message.state == MessageState.QUEUED or outbox.gives_way(message)
-        if unsent and (disowned := outbox.disowned(message, loaded.header)):
-            settle(run, loaded, message, disowned, now=now)  # whatever it waits for: nothing waits behind it
+        if unsent and (
+            unwanted := outbox.disowned(message, loaded.header)
+            or outbox.gives_way_to_person(message, loaded.header, others, bot_paused=silenced)
+        ):
+            settle(run, loaded, message, unwanted, now=now)  # whatever it waits for: nothing waits behind it
             continue
         step: outbox.Step = outbox.next_step(
             message,

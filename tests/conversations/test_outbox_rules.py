@@ -18,6 +18,7 @@ from conversations.outbox import (
     Wait,
     after,
     after_send,
+    gives_way_to_person,
     may_claim,
     next_step,
 )
@@ -170,6 +171,27 @@ def test_a_claim_asks_who_owns_the_conversation_and_whether_it_is_open(
     actor: Actor, conversation: Conversation, paused: bool, expected: object
 ) -> None:
     assert may_claim(message(actor=actor), conversation, now=NOW, bot_paused=paused) == expected
+
+
+PERSONS = message(QUEUED, actor=Actor.HUMAN)
+
+
+@pytest.mark.parametrize(
+    ("item", "conversation", "behind", "paused", "expected"),
+    [
+        (message(), header(mode=Mode.WAITING_HUMAN), [PERSONS], True, GIVEN_WAY),
+        (message(due=HOUR), header(mode=Mode.WAITING_HUMAN, paused=True), [message(), PERSONS], False, GIVEN_WAY),
+        (message(), header(mode=Mode.WAITING_HUMAN), [PERSONS], False, None),
+        (message(), header(mode=Mode.WAITING_HUMAN), [message()], True, None),
+        (message(), header(), [PERSONS], True, None),  # nobody else would answer
+        (PERSONS, header(mode=Mode.WAITING_HUMAN), [PERSONS], True, None),
+        (message(status_at=DELIVERED), header(mode=Mode.WAITING_HUMAN), [PERSONS], True, None),
+    ],
+)
+def test_a_bots_text_that_is_paused_gives_way_to_a_persons(
+    item: Message, conversation: Conversation, behind: list[Message], paused: bool, expected: object
+) -> None:
+    assert gives_way_to_person(item, conversation, behind, bot_paused=paused) == expected
 
 
 def test_a_doubt_stays_a_doubt_when_it_must_not_be_sent_again() -> None:

@@ -241,6 +241,52 @@ def test_a_reply_that_is_queued_waits_too(customer: Customer, clock: Any, pause:
     assert customer.states == ["SENT"]
 
 
+def refused_and_queued(customer: Customer) -> Message:
+    """Their answer was refused and a person is awaited; the neutral word about it waits in the queue. The first."""
+    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT), Rejected(130429, ErrorClass.RETRY)]
+    customer.writes("oi").is_served()
+    assert (customer.states, customer.header.mode) == (["FAILED", "QUEUED"], "WAITING_HUMAN")
+    return customer.replies[0]
+
+
+@each_pause
+def test_what_an_agent_sends_anew_waits_for_no_pause(customer: Customer, pause: Pause) -> None:
+    refused = refused_and_queued(customer)
+    pause(customer, True)
+    resend(user_key=customer.user_key, message_key=refused.pk, agent=ANA, now=timezone.now())
+    assert customer.is_served() is None
+    assert customer.states == ["CANCELLED", "CANCELLED", "SENT"]
+    assert [message.actor for message in customer.replies] == ["PYLOTO", "PYLOTO", "HUMAN"]
+    assert customer.events(EventType.SEND_FAILED)[-1]["metadata"]["reason"] == "superseded"
+
+
+def test_without_a_pause_it_stands_behind_what_the_bot_has_still_to_say(customer: Customer, clock: Any) -> None:
+    refused = refused_and_queued(customer)
+    resend(user_key=customer.user_key, message_key=refused.pk, agent=ANA, now=timezone.now())
+    customer.is_served()
+    assert customer.states == ["CANCELLED", "QUEUED", "QUEUED"]
+    customer.is_served_after(clock, MINUTE)
+    assert customer.states == ["CANCELLED", "SENT", "SENT"]
+
+
+def test_where_the_bot_alone_would_answer_its_answer_is_not_dropped_for_an_old_message(
+    customer: Customer, clock: Any
+) -> None:
+    refused = refused_and_queued(customer)
+    agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    agents.close(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    customer.is_served_after(clock, MINUTE)
+    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
+    customer.writes("Onde vocês ficam?").is_served()
+    pause_all(customer, True)
+    resend(user_key=customer.user_key, message_key=refused.pk, agent=ANA, now=timezone.now())
+    customer.is_served_after(clock, MINUTE)
+    assert customer.states[-2:] == ["QUEUED", "QUEUED"]
+    pause_all(customer, False)
+    customer.is_served_after(clock, MINUTE)
+    assert customer.states[-2:] == ["SENT", "SENT"]
+
+
 def test_the_pause_of_another_number_silences_nobody_here(customer: Customer) -> None:
     set_bot_paused(paused=True, phone_number_id="another", agent=ANA, now=timezone.now())
     customer.writes("oi").is_served()
