@@ -110,6 +110,10 @@ class ConversationStore:
         query = replace(self.open_query(user_key), limit=limit)
         return [Message.from_snapshot(snapshot) for snapshot in get_store().query(query)]
 
+    def all_open_items(self, user_key: str, *, page: int = PAGE) -> Iterator[Message]:
+        """As `open_items`, however many: one read for each full page, and one more."""
+        return map(Message.from_snapshot, read_all(self.open_query(user_key), page=page))
+
     def open_query(self, user_key: str) -> Query:
         """Finds what waits in a conversation."""
         return replace(self.messages_query(user_key), order_by=(("due.at", "asc"),))

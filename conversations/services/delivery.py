@@ -207,8 +207,11 @@ def _held_back(message: Message, run: Run, now: datetime) -> outbox.Wait | None:
 
 
 def _waiting(user_key: str) -> list[Message]:
-    """What the outbox of a conversation holds, in the order in which it is to be sent."""
-    items = conversations.open_items(user_key, limit=OPEN_ITEMS_MAX)
+    """What the outbox of a conversation holds, in the order in which it is to be sent.
+
+    All of it: what was put off for long is read last, and may be the first in that order.
+    """
+    items = conversations.all_open_items(user_key, page=OPEN_ITEMS_MAX)
     waiting = (item for item in items if item.direction == Direction.OUT and not outbox.is_echo(item))
     return sorted(waiting, key=lambda item: item.seq)
 
