@@ -163,8 +163,8 @@ def work_outbox(run: Run) -> datetime | None:
             status_seen_at=status_seen_at(message.phone_number_id),
             superseded=any(other.turn_id != message.turn_id for other in others),
         )
-        silenced = loaded.header.paused or loaded.controls.silence(message.phone_number_id)
-        if isinstance(step, outbox.Wait) and silenced and message.state == MessageState.QUEUED:
+        is_paused = silenced or loaded.header.paused
+        if isinstance(step, outbox.Wait) and is_paused and message.state == MessageState.QUEUED:
             _put_off_behind(others, step.until)
         if isinstance(step, outbox.Claim):
             refused = outbox.may_claim(message, loaded.header, now=now, bot_paused=silenced)
