@@ -5,7 +5,7 @@ status, it is never simply sent again. All that can happen to a message stands i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -23,6 +23,7 @@ FEW_TRIES = {135000: 5}  # Meta: "message failed with an unknown error"; often t
 RESENDS_MAX = 1
 PAUSED_RETRY = timedelta(seconds=60)
 BACKOFF_MAX = timedelta(minutes=5)
+TELL_TRIES = 8  # with the waits before it: after about four minutes
 BROKEN_BACKOFF_MAX = timedelta(minutes=15)
 CHANNEL_EVIDENCE_MAX = timedelta(minutes=10)  # without any sign of life of the status channel a person decides
 
@@ -312,7 +313,7 @@ def after_send(
         case Accepted():
             return after(message.state, Cause.ACCEPTED)
         case NotSent():
-            return after(message.state, Cause.PUT_OFF, due_at=now + _backoff(2, message.tries, BACKOFF_MAX))
+            return _put_off(message, now + _backoff(2, message.tries, BACKOFF_MAX), [])
         case Ambiguous():
             return after(message.state, Cause.NO_ANSWER, due_at=now + patience.unknown)
         case Rejected():
@@ -325,8 +326,7 @@ def _rejected(message: Message, result: Rejected, now: datetime, can_mend: bool)
     match result.error_class:
         case ErrorClass.RETRY if tries_max is None or message.tries < tries_max:
             base = 4 if result.code == PAIR_LIMIT else 2  # Meta: 4^X seconds for one recipient
-            wait = _backoff(base, message.tries, BACKOFF_MAX)
-            return after(message.state, Cause.PUT_OFF, due_at=now + wait, errors=errors)
+            return _put_off(message, now + _backoff(base, message.tries, BACKOFF_MAX), errors)
         case ErrorClass.CHANNEL_BROKEN:
             wait = _backoff(2, message.tries + 5, BROKEN_BACKOFF_MAX)
             return after(
@@ -336,6 +336,11 @@ def _rejected(message: Message, result: Rejected, now: datetime, can_mend: bool)
             return after(message.state, Cause.PUT_OFF, due_at=now, errors=errors)
         case _:
             return after(message.state, Cause.REFUSED, reason=result.error_class.value, errors=errors)
+
+
+def _put_off(message: Message, due_at: datetime, errors: list[dict[str, Any]]) -> Settle:
+    step = after(message.state, Cause.PUT_OFF, due_at=due_at, errors=errors)
+    return replace(step, alert="message_put_off_for_long") if message.tries == TELL_TRIES else step
 
 
 def _backoff(base: int, tries: int, maximum: timedelta) -> timedelta:

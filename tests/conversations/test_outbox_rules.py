@@ -283,6 +283,13 @@ def test_an_answer_tells_whether_when_and_how_it_goes_on(
     assert (settled.state, settled.due_at) == (state, NOW + wait if wait is not None else None)
 
 
+@pytest.mark.parametrize("result", [NotSent("ConnectTimeoutError"), refused(ErrorClass.RETRY, 130429)])
+def test_what_whatsapp_does_not_take_for_minutes_is_told_once(result: Any) -> None:
+    told = [after_send(message(SENDING, tries=n), result, now=NOW, patience=PATIENCE).alert for n in range(1, 100)]
+    assert told == [""] * 7 + ["message_put_off_for_long"] + [""] * 91
+    assert sum(2**n for n in range(1, 8)) == 254  # seconds
+
+
 @pytest.mark.parametrize(
     ("status_at", "expected"), [(DELIVERED, Settle(SENT)), (BOTH, Settle(SENT)), (FAILED, FAILED_BY_STATUS)]
 )
