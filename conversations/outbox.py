@@ -340,7 +340,7 @@ def _rejected(message: Message, result: Rejected, now: datetime, can_mend: bool)
 
 def _put_off(message: Message, due_at: datetime, errors: list[dict[str, Any]]) -> Settle:
     step = after(message.state, Cause.PUT_OFF, due_at=due_at, errors=errors)
-    return replace(step, alert="message_put_off_for_long") if message.tries == TELL_TRIES else step
+    return replace(step, alert="message_put_off_for_long") if message.tries >= TELL_TRIES else step
 
 
 def _backoff(base: int, tries: int, maximum: timedelta) -> timedelta:

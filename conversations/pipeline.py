@@ -20,15 +20,13 @@ from . import dialogue, flood, replies, sessions
 from .hearing import SILENT_TYPES, Heard, hear, is_typed
 from .intents import COMMERCIAL, Intent, Outcome
 from .models import Actor, Conversation, Message, Mode, Session
-from .plans import Turn, TurnPlan, expires_to_person
+from .plans import UNREADABLE, Turn, TurnPlan, expires_to_person
 from .qualification import ROUTING_FAILURE
 from .replies import Reply
 
 __all__ = ["TurnPlan", "needs_classification", "plan_failure", "plan_handoff", "plan_timeout", "plan_turn"]
 
 ACKNOWLEDGE_EVERY = timedelta(minutes=30)
-# What reading a session raises that another release wrote in a shape that this one does not know.
-UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 
 
 def needs_classification(
@@ -137,7 +135,7 @@ def _answer(turn: Turn, session: Session | None, heard: Heard, new_session_id: s
     routed = _is_routed(turn.conversation, heard)
     if session is not None and sessions.is_active(session):
         if not sessions.has_expired(session, heard.first_at):
-            sessions.touch(session, heard.last_at)
+            sessions.touch(session, heard.answerable_from)
             if heard.answerable_from > heard.last_at:
                 sessions.leave_time(session, heard.answerable_from)
             return dialogue.reply(turn, session, heard, is_new=False)

@@ -17,6 +17,8 @@ from .qualification import open_handoff, summarise
 from .replies import Reply
 
 ROUTED_FOR = timedelta(minutes=30)  # product.md §3: no new intent after ROUTE_EXTERNAL
+# What reading a session raises that another release wrote in a shape that this one does not know.
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 JUDGED = {
     "qualification_level",
     "lead_score",
@@ -38,6 +40,14 @@ class TurnPlan:
     session_id: str | None = None
     postponed: bool = False  # nothing is written: the messages wait until the bot may speak
     alert: str = ""  # the stable name of an alert to raise once it is written
+
+
+def waits_for_customer(session: Session) -> bool:
+    """Whether an answer is all that it waits for: it is open, and nobody has to call back. Not where it cannot be read."""
+    try:
+        return sessions.is_active(session) and not expires_to_person(session)
+    except UNREADABLE:
+        return False
 
 
 def expires_to_person(session: Session) -> bool:

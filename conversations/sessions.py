@@ -39,17 +39,16 @@ def without_content(session: Session) -> Session:
 def touch(session: Session, at: datetime) -> Session:
     """Note a message of the customer, received `at`: the idle limit counts from there."""
     session.last_user_at = max(session.last_user_at, at)
-    ends_at = session.started_at + TOTAL_LIMIT
-    if session.expires_at is not None:
-        ends_at = max(ends_at, session.expires_at)  # what `leave_time` has left is not taken back
-    session.expires_at = min(session.last_user_at + IDLE_LIMIT, ends_at)
+    expires_at = min(session.last_user_at + IDLE_LIMIT, session.started_at + TOTAL_LIMIT)
+    session.expires_at = max(
+        session.expires_at or expires_at, expires_at
+    )  # what `leave_time` has left is not taken back
     return session
 
 
 def leave_time(session: Session, at: datetime) -> Session:
-    """The customer was let wait for an answer until `at`: the idle limit counts from there, whatever the total one says."""
-    session.last_user_at = max(session.last_user_at, at)
-    session.expires_at = session.last_user_at + IDLE_LIMIT
+    """We let the customer wait until `at`: they have the idle limit to answer from there, whatever the total one says."""
+    session.expires_at = max(session.expires_at or at, at + IDLE_LIMIT)
     return session
 
 

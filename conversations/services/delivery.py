@@ -17,6 +17,7 @@ from conversations.doorbell import status_seen_at
 from conversations.fallbacks import plan_undelivered
 from conversations.hearing import LATE_AFTER
 from conversations.models import Actor, Conversation, Direction, Message, MessageState
+from conversations.plans import waits_for_customer
 from conversations.services.commits import (
     LOST_RACE,
     catch_up,
@@ -29,7 +30,7 @@ from conversations.services.commits import (
     senders_of,
 )
 from conversations.services.moving import Departed
-from conversations.sessions import is_active, leave_time
+from conversations.sessions import leave_time
 from conversations.stores import ConversationStore, Loaded, SessionStore, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
 from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendResult, WhatsAppOutboundClient
@@ -255,7 +256,7 @@ def claim(run: Run, header: Conversation, message: Message, *, resend: bool, now
 def _time_left(message: Message, now: datetime) -> list[Write]:
     """Where it is sent late, its session leaves the customer time to answer. Nothing changes a session but with the header."""
     session = sessions.find(message.session_id) if now - message.received_at > LATE_AFTER else None
-    return [sessions.write(leave_time(session, now))] if session and is_active(session) else []
+    return [sessions.write(leave_time(session, now))] if session and waits_for_customer(session) else []
 
 
 def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> bool:

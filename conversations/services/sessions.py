@@ -12,7 +12,7 @@ from audit.stores import AuditLogStore
 from conversations.intents import Outcome
 from conversations.models import Conversation, MessageState, Session
 from conversations.pipeline import plan_timeout
-from conversations.plans import TurnPlan, expires_to_person
+from conversations.plans import TurnPlan, waits_for_customer
 from conversations.services.commits import LOST_RACE, jitter, plan_writes, preview_of, profile_in, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.services.ownership import Contended, NoConversation, Unsure
@@ -243,7 +243,7 @@ class SessionManager:
             return False
         known = Current(header, Session.from_snapshot(current), profile_in(loaded, session.user_key))
         is_unsent = any(item.session_id == session.pk for item in waiting)
-        if is_unsent and not expires_to_person(known.active):
+        if is_unsent and waits_for_customer(known.active):
             return False
         turn_id = digest("timeout", session.pk)
         plan = plan_timeout(conversation=header, session=known.active, profile=known.profile, now=now, turn_id=turn_id)

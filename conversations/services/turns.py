@@ -15,6 +15,7 @@ from ai.stores import ClassificationStore
 from conversations.models import TAP_KINDS, Direction, Message, MessageState
 from conversations.outbox import SUPERSEDED, gives_way, is_echo, is_postponed, paused_until, window_is_open
 from conversations.pipeline import TurnPlan
+from conversations.plans import waits_for_customer
 from conversations.services import planning
 from conversations.services.commits import LOST_RACE, Claimant, header_writes, jitter, plan_writes, reply_messages
 from conversations.services.context import (
@@ -32,6 +33,7 @@ from conversations.services.delivery import OPEN_ITEMS_MAX, Run, post, settled, 
 from conversations.services.moving import Departed, move_items
 from conversations.services.planning import give_up
 from conversations.services.takeover import handoff_given_back, take_over
+from conversations.sessions import leave_time
 from conversations.stores import ConversationStore, Loaded, bot_controls, due, read_again
 from conversations.whatsapp.client import WhatsAppOutboundClient
 from pyloto import clock
@@ -207,6 +209,9 @@ def take_turn(
     context = _known(run, messages, now)
     messages = context.messages
     turn_id = digest("turn", run.user_key, *(message.pk for message in messages))
+    session = context.session
+    if session and any(item.session_id == session.pk for item in outbound) and waits_for_customer(session):
+        leave_time(session, now)  # what waits is its question: they could not answer it
     classification, plan = (None, give_up(context, turn_id)) if run.given_up else planning.plan(context, turn_id)
     if plan.postponed:
         raise Postponed(context)

@@ -371,15 +371,21 @@ def test_what_waits_for_meta_and_for_no_pause_cries_after_a_quarter_of_an_hour(c
 
 
 def test_what_a_person_wrote_does_not_wait_for_the_time_of_a_paused_reply(customer: Customer, clock: Any) -> None:
-    """They send anew what had failed, and take the conversation over."""
-    customer.outside.answers = [Rejected(131026, ErrorClass.PERMANENT), Rejected(130429, ErrorClass.RETRY)]
-    customer.writes("oi").is_served()
-    pause_all(customer, True)
-    resend(user_key=customer.user_key, message_key=customer.replies[0].pk, agent=ANA, now=timezone.now())
+    """They send anew what had failed, where the bot has the conversation, and take it over then."""
+    refused = refused_and_queued(customer)
+    agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    agents.close(user_key=customer.user_key, agent=ANA, now=timezone.now())
     customer.is_served_after(clock, MINUTE)
+    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
+    customer.writes("Onde vocês ficam?").is_served()
+    pause_all(customer, True)
+    resend(user_key=customer.user_key, message_key=refused.pk, agent=ANA, now=timezone.now())
+    customer.is_served_after(clock, MINUTE)
+    customer.is_served_after(clock, MINUTE / 2)
+    assert customer.states[-2:] == ["QUEUED", "QUEUED"]
     agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
     customer.is_served()
-    assert customer.states == ["CANCELLED", "CANCELLED", "SENT"]
+    assert customer.states[-2:] == ["CANCELLED", "SENT"]
 
 
 def test_a_run_that_nobody_needed_writes_nothing(customer: Customer) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from audit import EventType
 from conversations.models import Mode
 from conversations.services import sessions
+from conversations.services.controls import set_bot_paused
 from conversations.services.sessions import SessionManager
 from conversations.tasks import check_session_timeouts
 from conversations.whatsapp.client import NotSent
@@ -108,12 +109,33 @@ def test_a_session_whose_question_was_sent_late_ends_like_any_other(customer: Cu
 def test_a_complete_lead_does_not_wait_for_a_question_that_is_not_sent(customer: Customer, clock: Any) -> None:
     for text in LEAD[:-1]:
         customer.writes(text).is_served()
-    customer.outside.answers = [NotSent("ConnectTimeoutError")]
+    customer.outside.answers = [NotSent("ConnectTimeoutError")] * 20
     customer.writes(LEAD[-1]).is_served()
-    assert (customer.states[-1], customer.session.status) == ("QUEUED", "ACTIVE")
-    clock.shift(IDLE)
+    for _ in range(6):  # and tried again and again
+        assert (customer.states[-1], customer.session.status) == ("QUEUED", "ACTIVE")
+        customer.is_served_after(clock, timedelta(minutes=5, seconds=20))
     assert check_session_timeouts() == "Closed 1 sessions"
     assert [handoff.status for handoff in customer.handoffs] == ["OPEN"]
+    assert len(customer.outside.sent) == len(LEAD) - 1 + 7
+
+
+@pytest.mark.parametrize("bot_paused", [False, True], ids=["outage", "pause"])
+def test_who_asks_whether_anybody_is_there_before_the_question_comes_goes_on(
+    customer: Customer, clock: Any, bot_paused: bool
+) -> None:
+    customer.writes("Preciso de um sistema sob medida").is_served()
+    customer.outside.answers = [NotSent("ConnectTimeoutError")] * 20
+    customer.writes("Empresa").is_served()
+    set_bot_paused(paused=bot_paused, agent="user:ana", now=timezone.now())
+    customer.is_served_after(clock, timedelta(minutes=40))
+    customer.writes("Alô, tem alguém aí?").is_served()
+    set_bot_paused(paused=False, agent="user:ana", now=timezone.now())
+    customer.outside.answers = []
+    customer.is_served_after(clock, timedelta(minutes=6))
+    assert set(customer.states) == {"SENT"}
+    customer.writes("Controlamos o estoque em planilhas").is_served()
+    assert [session.status for session in customer.sessions] == ["ACTIVE"]
+    assert customer.session.collected["CUSTOM_SOFTWARE"]["problem"] == "Controlamos o estoque em planilhas"
 
 
 def test_a_session_whose_question_is_never_sent_goes_to_a_person(customer: Customer, clock: Any) -> None:
