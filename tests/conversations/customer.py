@@ -99,12 +99,12 @@ class Customer:
     @property
     def replies(self) -> list[Message]:
         """Those that we sent, or have to send."""
-        return [message for message in self._outbound() if message not in self.echoes]
+        return [message for message in self._outbound() if not _is_echo(message)]
 
     @property
     def echoes(self) -> list[Message]:
-        """What the owner sent from the phone app: as all that Meta brings us, it goes by the key of Meta's id."""
-        return [message for message in self._outbound() if message.pk == message.provider_message_key]
+        """What the owner sent from the phone app."""
+        return [message for message in self._outbound() if _is_echo(message)]
 
     @property
     def states(self) -> list[str]:
@@ -146,3 +146,8 @@ class Customer:
 
     def _read(self, collection: str, *, group: bool = False) -> list[Any]:
         return self.store.inner.query(Query(collection, group=group))
+
+
+def _is_echo(message: Message) -> bool:
+    """As all that Meta brings us, it goes by the key of Meta's id."""
+    return message.pk == message.provider_message_key
