@@ -249,6 +249,20 @@ def refused_and_queued(customer: Customer) -> Message:
     return customer.replies[0]
 
 
+def queued_behind_a_paused_answer(customer: Customer, clock: Any) -> None:
+    """The bot alone has them, and may not say its answer; behind it stands what an agent sends anew."""
+    refused = refused_and_queued(customer)
+    agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    agents.close(user_key=customer.user_key, agent=ANA, now=timezone.now())
+    customer.is_served_after(clock, MINUTE)
+    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
+    customer.writes("Onde vocês ficam?").is_served()
+    pause_all(customer, True)
+    resend(user_key=customer.user_key, message_key=refused.pk, agent=ANA, now=timezone.now())
+    customer.is_served_after(clock, MINUTE)
+    assert customer.states[-2:] == ["QUEUED", "QUEUED"]
+
+
 @each_pause
 def test_what_an_agent_sends_anew_waits_for_no_pause(customer: Customer, pause: Pause) -> None:
     refused = refused_and_queued(customer)
@@ -272,16 +286,7 @@ def test_without_a_pause_it_stands_behind_what_the_bot_has_still_to_say(customer
 def test_where_the_bot_alone_would_answer_its_answer_is_not_dropped_for_an_old_message(
     customer: Customer, clock: Any
 ) -> None:
-    refused = refused_and_queued(customer)
-    agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
-    agents.close(user_key=customer.user_key, agent=ANA, now=timezone.now())
-    customer.is_served_after(clock, MINUTE)
-    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
-    customer.writes("Onde vocês ficam?").is_served()
-    pause_all(customer, True)
-    resend(user_key=customer.user_key, message_key=refused.pk, agent=ANA, now=timezone.now())
-    customer.is_served_after(clock, MINUTE)
-    assert customer.states[-2:] == ["QUEUED", "QUEUED"]
+    queued_behind_a_paused_answer(customer, clock)
     pause_all(customer, False)
     customer.is_served_after(clock, MINUTE)
     assert customer.states[-2:] == ["SENT", "SENT"]
@@ -372,15 +377,7 @@ def test_what_waits_for_meta_and_for_no_pause_cries_after_a_quarter_of_an_hour(c
 
 def test_what_a_person_wrote_does_not_wait_for_the_time_of_a_paused_reply(customer: Customer, clock: Any) -> None:
     """They send anew what had failed, where the bot has the conversation, and take it over then."""
-    refused = refused_and_queued(customer)
-    agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
-    agents.close(user_key=customer.user_key, agent=ANA, now=timezone.now())
-    customer.is_served_after(clock, MINUTE)
-    customer.outside.answers = [Rejected(130429, ErrorClass.RETRY)]
-    customer.writes("Onde vocês ficam?").is_served()
-    pause_all(customer, True)
-    resend(user_key=customer.user_key, message_key=refused.pk, agent=ANA, now=timezone.now())
-    customer.is_served_after(clock, MINUTE)
+    queued_behind_a_paused_answer(customer, clock)
     customer.is_served_after(clock, MINUTE / 2)
     assert customer.states[-2:] == ["QUEUED", "QUEUED"]
     agents.take(user_key=customer.user_key, agent=ANA, now=timezone.now())
