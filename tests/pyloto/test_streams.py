@@ -39,7 +39,7 @@ def test_what_was_encrypted_comes_back(length: int) -> None:
     file = sealed(content)
     assert opened(file) == content
     assert len(pieces(file)[1]) == max(1, -(-length // PIECE_BYTES))
-    assert not length or content[:50] not in file
+    assert length < 50 or content[:50] not in file  # a single byte is found by chance
 
 
 def _reordered(file: bytes) -> bytes:
