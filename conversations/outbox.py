@@ -208,8 +208,7 @@ def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen
         return Wait(at)
     claimed_at = message.claimed_at or message.received_at
     if message.actor == Actor.PYLOTO and message.resends < RESENDS_MAX:
-        # What was sent while it was still on its way may have been taken, and told of, before it.
-        if datetime.fromtimestamp(status_seen_at, UTC) > max(claimed_at, at - patience.unknown):
+        if datetime.fromtimestamp(status_seen_at, UTC) > claimed_at:
             return Claim(resend=True)
         if now < claimed_at + CHANNEL_EVIDENCE_MAX:
             return after(message.state, Cause.NO_STATUS_YET, due_at=now + patience.unknown)
