@@ -46,9 +46,8 @@ VALUE = (
     Intent.UNSUPPORTED,
 )
 COMMERCIAL = frozenset(VALUE[:4])
-WISHES = frozenset(
-    VALUE[:5]
-)  # what a customer wants done, unlike a question about the company or talk about anything else
+# What a customer wants done, unlike a question about the company or talk about anything else.
+WISHES = frozenset(VALUE[:5])
 
 
 def value_rank(intent: str) -> int:

@@ -155,6 +155,11 @@ def is_echo(message: Message) -> bool:
     return message.direction == Direction.OUT and message.state == MessageState.RECEIVED
 
 
+def is_to_send(message: Message) -> bool:
+    """Whether we made it for the customer: of what waits, all that is to be sent, or in doubt."""
+    return message.direction == Direction.OUT and not is_echo(message)
+
+
 def is_undelivered(status_at: Mapping[str, Any]) -> bool:
     """Whether Meta says that it did not arrive; what was delivered once was delivered, whatever is told later."""
     return "failed" in status_at and not {"delivered", "read", "played"} & status_at.keys()

@@ -40,9 +40,8 @@ def touch(session: Session, at: datetime) -> Session:
     """Note a message of the customer, received `at`: the idle limit counts from there."""
     session.last_user_at = max(session.last_user_at, at)
     expires_at = min(session.last_user_at + IDLE_LIMIT, session.started_at + TOTAL_LIMIT)
-    session.expires_at = max(
-        session.expires_at or expires_at, expires_at
-    )  # what `leave_time` has left is not taken back
+    # What `leave_time` has left is not taken back.
+    session.expires_at = max(session.expires_at or expires_at, expires_at)
     return session
 
 

@@ -2,8 +2,8 @@
 
 from redis.exceptions import RedisError
 
-from conversations.models import Direction, Handoff, Message, Session
-from conversations.outbox import is_echo
+from conversations.models import Handoff, Message, Session
+from conversations.outbox import is_to_send
 from conversations.pacing import pair_key
 from conversations.stores import ConversationStore
 from conversations.turn_lock import keys_of
@@ -36,7 +36,7 @@ def _unsent(subject: Subject) -> list[str]:
         item.path
         for user_key in subject.user_keys
         for item in conversations.open_items(user_key, limit=OPEN_PAGE)
-        if item.direction == Direction.OUT and not is_echo(item)
+        if is_to_send(item)
     ]
 
 

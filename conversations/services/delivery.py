@@ -16,7 +16,7 @@ from conversations import outbox, pacing
 from conversations.doorbell import status_seen_at
 from conversations.fallbacks import plan_undelivered
 from conversations.hearing import LATE_AFTER
-from conversations.models import Actor, Conversation, Direction, Message, MessageState
+from conversations.models import Actor, Conversation, Message, MessageState
 from conversations.plans import waits_for_customer
 from conversations.services.commits import (
     LOST_RACE,
@@ -213,8 +213,7 @@ def _waiting(user_key: str) -> list[Message]:
     All of it: what was put off for long is read last, and may be the first in that order.
     """
     items = conversations.all_open_items(user_key, page=OPEN_ITEMS_MAX)
-    waiting = (item for item in items if item.direction == Direction.OUT and not outbox.is_echo(item))
-    return sorted(waiting, key=lambda item: item.seq)
+    return sorted(filter(outbox.is_to_send, items), key=lambda item: item.seq)
 
 
 def recipient_of(loaded: Loaded, message: Message) -> Recipient:

@@ -16,8 +16,8 @@ import structlog
 
 from audit import Event, EventType, event_id
 from audit.errors import CustomerErased
-from conversations.models import Conversation, Direction, Message, Mode
-from conversations.outbox import is_echo
+from conversations.models import Conversation, Mode
+from conversations.outbox import is_to_send
 from conversations.plans import expires_to_person
 from conversations.services.commits import LOST_RACE, catch_up, header_writes, jitter, profile_in
 from conversations.sessions import is_active
@@ -26,7 +26,6 @@ from profiles.models import Identity, Merge
 from profiles.services.resolution import forget
 from profiles.stores import IdentityStore, MergeStore, UserProfileStore
 from pyloto.documents import Update, Write, get_store
-from pyloto.documents.paging import read_all
 from pyloto.errors import PermanentError, TransientError
 from pyloto.observability.alerts import alert
 from pyloto.observability.correlation import current_correlation_id
@@ -186,13 +185,9 @@ def _refuse_merge(source: Side, target: Side, *, now: datetime) -> None:
     session = sessions.find(source.header.session_id) if source.header else None
     if session is not None and is_active(session) and expires_to_person(session):
         raise WithPerson("the source has told what a person should call back about")
-    if _is_being_answered(source.user_key):  # read after the header: nothing is queued without a write of it
+    # Read after the header: nothing is queued without a write of it.
+    if any(map(is_to_send, conversations.all_open_items(source.user_key))):
         raise ReplyOnItsWay("a message to the source was not sent yet")
-
-
-def _is_being_answered(user_key: str) -> bool:
-    waiting = map(Message.from_snapshot, read_all(conversations.open_query(user_key)))
-    return any(message.direction == Direction.OUT and not is_echo(message) for message in waiting)
 
 
 def _is_with_person(header: Conversation, now: datetime) -> bool:

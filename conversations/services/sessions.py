@@ -12,7 +12,7 @@ from audit.stores import AuditLogStore
 from conversations.intents import Outcome
 from conversations.models import Conversation, MessageState, Session
 from conversations.pipeline import plan_timeout
-from conversations.plans import TurnPlan, waits_for_customer
+from conversations.plans import UNREADABLE, TurnPlan, waits_for_customer
 from conversations.services.commits import LOST_RACE, jitter, plan_writes, preview_of, profile_in, reply_messages
 from conversations.services.delivery import OPEN_ITEMS_MAX
 from conversations.services.ownership import Contended, NoConversation, Unsure
@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(minutes=1)  # a message that was received before the limit is in the store by then
 RUN_SECONDS = 20  # a run of the job that took this long leaves the rest to the next: well below the task's time limit
 TRIES = 8
-UNREADABLE = (PermanentError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class NoSession(PermanentError):
@@ -223,7 +222,7 @@ class SessionManager:
                     closed.append(session)
             except Unavailable as exc:  # this one is found again by the next run
                 log.warning("timeout_postponed", session_id=session.pk, error=type(exc).__name__)
-            except UNREADABLE as exc:  # one bad session must not keep the others open for ever
+            except (PermanentError, *UNREADABLE) as exc:  # one bad session must not keep the others open for ever
                 alert("timeout_failed", session_id=session.pk, error=type(exc).__name__)
             if time.monotonic() > deadline:
                 return Looked(closed, self._sessions.place(session))

@@ -13,7 +13,7 @@ from django.conf import settings
 from ai.models import Classification
 from ai.stores import ClassificationStore
 from conversations.models import TAP_KINDS, Direction, Message, MessageState
-from conversations.outbox import SUPERSEDED, gives_way, is_echo, is_postponed, paused_until, window_is_open
+from conversations.outbox import SUPERSEDED, gives_way, is_echo, is_postponed, is_to_send, paused_until, window_is_open
 from conversations.pipeline import TurnPlan
 from conversations.plans import waits_for_customer
 from conversations.services import planning
@@ -120,7 +120,7 @@ def _leave(run: Run, items: list[Message], loaded: Loaded, *, now: datetime) -> 
 def _serve(run: Run, items: list[Message], *, now: datetime, first: bool) -> datetime | None:
     inbound = sorted((item for item in items if item.direction == Direction.IN), key=lambda item: item.seq)
     echoes = [item for item in items if is_echo(item)]
-    outbound = [item for item in items if item.direction == Direction.OUT and item not in echoes]
+    outbound = [item for item in items if is_to_send(item)]
     if echoes:
         run.count_try(ATTEMPTS_MAX)
         if run.tries <= TRIES_MAX:
