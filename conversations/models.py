@@ -128,6 +128,7 @@ class Message(DocumentModel):
     due = models.JSONField("pendência", null=True, default=None)  # {"shard", "at"}; removed when nothing waits
     claimed_by = models.CharField("execução que envia", max_length=64, null=True, default=None)
     claimed_at = models.DateTimeField("envio iniciado em", null=True, default=None)
+    doubted_at = models.DateTimeField("em dúvida desde", null=True, default=None)
     tries = models.IntegerField("tentativas de envio", default=0)
     resends = models.IntegerField("reenvios após dúvida", default=0)
     owner_epoch = models.IntegerField("época do responsável", default=0)

@@ -211,11 +211,12 @@ def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen
     at = _due_at(message, now)
     if at > now:
         return Wait(at)
-    claimed_at = message.claimed_at or message.received_at
+    since = _doubted_since(message)
     if message.actor == Actor.PYLOTO and message.resends < RESENDS_MAX:
-        if datetime.fromtimestamp(status_seen_at, UTC) > claimed_at:
+        # What was sent while it was still on its way may have been taken, and told of, before it.
+        if datetime.fromtimestamp(status_seen_at, UTC) > since:
             return Claim(resend=True)
-        if now < claimed_at + CHANNEL_EVIDENCE_MAX:
+        if now < since + CHANNEL_EVIDENCE_MAX:
             return after(message.state, Cause.NO_STATUS_YET, due_at=now + patience.unknown)
     return after(message.state, Cause.NOBODY_KNOWS, alert="send_needs_human")
 
@@ -224,6 +225,15 @@ def _told_by_status(message: Message) -> Cause:
     """Meta's statuses settle every doubt, even of a message that is queued again: what was in doubt was sent a second
     time, refused, and had arrived at first."""
     return Cause.TOLD_UNDELIVERED if is_undelivered(message.status_at) else Cause.TOLD_ACCEPTED
+
+
+def _doubted_since(message: Message) -> datetime:
+    return message.doubted_at or message.claimed_at or message.received_at
+
+
+def begins_doubt(message: Message, step: Settle) -> bool:
+    """Whether nobody knows from now on whether it was sent; not where that was so before, and it only goes on waiting."""
+    return message.state == MessageState.SENDING and step.state == MessageState.UNKNOWN
 
 
 def gives_way(message: Message) -> bool:
@@ -236,8 +246,7 @@ def may_claim(message: Message, header: Conversation, *, now: datetime, bot_paus
     if lost := disowned(message, header):
         return lost
     if message.actor == Actor.PYLOTO and (bot_paused or header.paused):
-        doubted_since = message.claimed_at or message.received_at
-        if message.state == MessageState.UNKNOWN and now > doubted_since + CHANNEL_EVIDENCE_MAX:
+        if message.state == MessageState.UNKNOWN and now > _doubted_since(message) + CHANNEL_EVIDENCE_MAX:
             return after(message.state, Cause.NOBODY_KNOWS, alert="send_needs_human")  # too late to say it again
         return after(message.state, Cause.BOT_PAUSED, due_at=now + PAUSED_RETRY)
     if not window_is_open(header.last_user_at, now):

@@ -150,8 +150,8 @@ def test_a_reply_that_was_accepted_twice_is_doubled(world: World) -> None:
     ("second_after", "another_at", "status_of", "told_after", "is_fine"),
     [
         (10, 1, "another", 8, True),  # nothing came of the first, and something of a later one
-        (10, -1, "another", 8, True),  # of one that may have been sent after the claim of the first
-        (10, -3, "another", 8, False),  # of one that was sent before
+        (10, 0, "another", 8, True),  # of one of the same second
+        (10, -1, "another", 8, False),  # of one that was sent before
         (3, 1, "another", 2, False),  # not waited for long enough
         (10, 1, "another", 12, False),  # the channel had shown no sign of life
         (10, 1, "w0", 8, False),  # the first one's status had come

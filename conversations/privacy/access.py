@@ -24,8 +24,8 @@ conversations = ConversationStore()
 # How the work is done, and says nothing about anybody: claims, versions, numbers in the order, keys of other documents.
 HEADER_WORKINGS = ("attempt", "audit_head", "out_seq", "owner_epoch", "tenant_id")
 MESSAGE_WORKINGS = (
-    "claimed_at", "claimed_by", "correlation_id", "due", "media_due", "owner_epoch", "phone_number_id", "provider",
-    "provider_message_key", "resends", "seq", "tries", "turn_id",
+    "claimed_at", "claimed_by", "correlation_id", "doubted_at", "due", "media_due", "owner_epoch", "phone_number_id",
+    "provider", "provider_message_key", "resends", "seq", "tries", "turn_id",
 )  # fmt: skip
 
 

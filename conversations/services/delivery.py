@@ -458,6 +458,8 @@ def settled(user_key: str, message: Message, step: outbox.Settle, *, now: dateti
         "due": due(message.pk, step.due_at) if step.due_at else DELETE_FIELD,
     }
     why_put_off = step.state == MessageState.CANCELLED and not message.status_at  # is not why it is not sent
+    if outbox.begins_doubt(message, step):
+        fields["doubted_at"] = now
     if step.errors or why_put_off:
         fields["errors"] = step.errors
     events = [_event(message, step.event, step.reason, now=now, errors=step.errors)] if step.event else []

@@ -97,8 +97,8 @@ UNINDEXED = {
     "history": ("changes", "fields"),
     "identities": ("created_at",),
     "messages": (
-        "claimed_at", "claimed_by", "context", "correlation_id", "errors", "media", "payload", "provider_message_id", "sender", "status_at",
-        "text", "turn_id",
+        "claimed_at", "claimed_by", "context", "correlation_id", "doubted_at", "errors", "media", "payload", "provider_message_id",
+        "sender", "status_at", "text", "turn_id",
     ),
     "sessions": ("asked", "collected", "intents", "last_user_at", "summary"),
     "user_profiles": ("bsuid", "metadata", "phone", "updated_at", "username", "wa_id"),

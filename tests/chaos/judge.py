@@ -19,7 +19,7 @@ from tests.lab.trail import problems_of_chains, read_chains
 
 from .witness import Witness
 
-CLAIM_AHEAD = timedelta(seconds=2)  # a claim stands so long before Meta accepts, on a busy machine
+STATUS_PRECISION = timedelta(seconds=1)  # statuses carry whole seconds
 # Nobody owes an answer to these.
 SILENT_TYPES = {"reaction", "system", "revoke", "edit"}
 UNSENT = {MessageState.FAILED, MessageState.CANCELLED, MessageState.NEEDS_HUMAN}
@@ -236,15 +236,15 @@ def _doubled(verdict: Verdict, callback: str, why: str) -> None:
 def _within_window(evidence: Evidence, callback: str) -> bool:
     """Whether the second send was allowed: faults.md §3.4, and nothing of the product is asked.
 
-    No status of the first had come within the wait, while one of another message, sent later than its claim, had.
+    No status of the first had come within the wait, while one of another message, sent later, had.
     """
     first, second = (record for record in evidence.accepted if record["callback_data"] == callback)
     again_at, accepted_at = _time(second["accepted_at"]), _time(first["accepted_at"])
     if again_at - accepted_at < evidence.unknown:
         return False
     before = {told["wamid"] for told in evidence.statuses if _time(told["delivered_at"]) < again_at}
-    claimed_at = accepted_at - CLAIM_AHEAD
-    later = {record["wamid"] for record in evidence.accepted if _time(record["accepted_at"]) > claimed_at}
+    later_than = accepted_at - STATUS_PRECISION
+    later = {record["wamid"] for record in evidence.accepted if _time(record["accepted_at"]) > later_than}
     return first["wamid"] not in before and bool(before & (later - {first["wamid"], second["wamid"]}))
 
 

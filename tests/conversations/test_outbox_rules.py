@@ -28,7 +28,7 @@ from conversations.whatsapp.errors import ErrorClass
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 PATIENCE = Patience(stale=30 * SECOND, unknown=120 * SECOND)
-ALIVE = (NOW - MINUTE).timestamp()  # a status of a minute ago: later than the claims below
+ALIVE = (NOW - MINUTE).timestamp()  # a status of a minute ago: later than the doubts below
 DEAD = 0.0
 DELIVERED, FAILED = {"delivered": NOW}, {"failed": NOW}
 BOTH = FAILED | DELIVERED  # in any order: what was delivered was accepted
@@ -37,9 +37,13 @@ UNKNOWN, CANCELLED, NEEDS_HUMAN = MessageState.UNKNOWN, MessageState.CANCELLED, 
 
 
 def message(state: MessageState = QUEUED, *, due: timedelta = timedelta(0), **fields: Any) -> Message:
-    """Of the bot; claimed by another run three minutes ago, unless `fields` say otherwise. `due`: from now on."""
+    """Of the bot; claimed by another run three minutes ago, and in doubt for two where it is, unless `fields` say otherwise.
+
+    `due`: from now on.
+    """
     claim = {} if state == QUEUED else {"claimed_by": "other", "claimed_at": NOW - 3 * MINUTE, "tries": 1}
-    fields = {"actor": Actor.PYLOTO, "owner_epoch": 1, "received_at": NOW - 3 * MINUTE} | claim | fields
+    doubt = {"doubted_at": NOW - 2 * MINUTE} if state == UNKNOWN else {}
+    fields = {"actor": Actor.PYLOTO, "owner_epoch": 1, "received_at": NOW - 3 * MINUTE} | claim | doubt | fields
     return Message(id="a" * 40, direction=Direction.OUT, state=state, due={"shard": 1, "at": NOW + due}, **fields)
 
 
@@ -49,6 +53,7 @@ def step(item: Message, *, seen: float = ALIVE, superseded: bool = False) -> Any
 
 FAILED_BY_STATUS = Settle(MessageState.FAILED, event=EventType.SEND_FAILED, reason="status_failed")
 LOST = Settle(UNKNOWN, due_at=NOW + 120 * SECOND, event=EventType.SEND_UNCERTAIN, reason="sender_lost")
+LATER = Settle(UNKNOWN, due_at=NOW + 120 * SECOND)
 ASK = Settle(NEEDS_HUMAN, event=EventType.SEND_FAILED, reason="uncertain", alert="send_needs_human")
 GIVEN_WAY = Settle(CANCELLED, event=EventType.SEND_FAILED, reason="superseded")
 
@@ -101,11 +106,15 @@ def test_the_state_and_the_statuses_tell_the_next_step(item: Message, expected: 
     ("item", "seen", "expected"),
     [
         (message(UNKNOWN), ALIVE, Claim(resend=True)),
-        # no status of anybody has come since the claim: silence proves nothing
-        (message(UNKNOWN), DEAD, Settle(UNKNOWN, due_at=NOW + 120 * SECOND)),
-        (message(UNKNOWN), (NOW - 3 * MINUTE).timestamp(), Settle(UNKNOWN, due_at=NOW + 120 * SECOND)),
-        (message(UNKNOWN, claimed_at=NOW - 10 * MINUTE), DEAD, ASK),
-        (message(UNKNOWN, claimed_at=NOW - 10 * MINUTE), ALIVE, Claim(resend=True)),
+        (message(UNKNOWN), (NOW - 119 * SECOND).timestamp(), Claim(resend=True)),
+        # no status has come of what was sent since it is in doubt: silence proves nothing
+        (message(UNKNOWN), DEAD, LATER),
+        (message(UNKNOWN), (NOW - 2 * MINUTE).timestamp(), LATER),
+        (message(UNKNOWN, doubted_at=NOW - 10 * MINUTE), DEAD, ASK),
+        (message(UNKNOWN, doubted_at=NOW - 10 * MINUTE), ALIVE, Claim(resend=True)),
+        # another release noted no beginning of the doubt: its claim counts
+        (message(UNKNOWN, doubted_at=None), (NOW - 3 * MINUTE).timestamp(), LATER),
+        (message(UNKNOWN, doubted_at=None), (NOW - 2 * MINUTE).timestamp(), Claim(resend=True)),
         # once only
         (message(UNKNOWN, resends=1), ALIVE, ASK),
         (message(UNKNOWN, resends=1), DEAD, ASK),

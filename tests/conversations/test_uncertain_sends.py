@@ -128,6 +128,22 @@ def test_where_no_status_of_anybody_comes_silence_proves_nothing(customer: Custo
     assert (customer.states, len(customer.outside.sent)) == (["NEEDS_HUMAN"], 1)
 
 
+def test_what_was_sent_while_it_was_still_on_its_way_proves_nothing(customer: Customer, clock: Any) -> None:
+    """With statuses slower than the wait: what was sent before it, though claimed after it, is told of before it."""
+    customer.outside.answers = [WorkerDied()]
+    customer.writes("oi")
+    with pytest.raises(WorkerDied):
+        customer.is_served()
+    statuses_come(customer, clock)
+    customer.is_served_after(clock, STALE)  # the doubt begins
+    for _ in range(2):
+        customer.is_served_after(clock, UNKNOWN)
+        assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
+    statuses_come(customer, clock)  # of what was sent after that, however long ago the last wait began
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.outside.sent)) == (["SENT"], 2)
+
+
 def test_a_status_older_than_the_claim_proves_nothing(customer: Customer, clock: Any) -> None:
     customer.writes("oi").is_served()
     statuses_come(customer, clock)
