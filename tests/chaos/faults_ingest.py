@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -218,9 +219,11 @@ def shuffled_statuses(lab: Lab) -> None:
     names = ["sent", "delivered", "read", "failed", "delivered"]
     lab.random.shuffle(names)
     callback = f"{person.user_key}.{reply.pk}"
+    sent = next(record for record in lab.phones.get("accepted") if record["callback_data"] == callback)
+    sent_at = datetime.fromisoformat(sent["accepted_at"]).timestamp()
     lab.excused.add(person.user_key)
     for name in names:
-        told = status(person.customer, f"wamid.told{reply.pk[:8]}", name, time.time(), callback)
+        told = status(person.customer, sent["wamid"], name, sent_at, callback)
         lab.wait(
             lambda told=told: lab.post_items([Item("statuses", told, NUMBERS[0])]).status == 200,  # type: ignore[misc]
             "a status is taken",

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ class Lab:
         self.phones = Phones(stack.simulator_url)
         self.orders = folder / "failpoints"
         self.posted: dict[str, dict[str, Any]] = {}  # by wamid: what the driver itself brought and was answered 200
+        self.told: list[dict[str, Any]] = []  # the statuses among it: {"wamid", "delivered_at"}
         self.witnesses: list[Witness] = []
         self.excused: set[str] = set()  # the user_keys of whom a reply is expected to fail for good
         self.flushes = 0  # how often Valkey has forgotten everything
@@ -259,11 +260,14 @@ class Lab:
 
     def post_items(self, items: Sequence[Item], *, timeout: float = 30.0) -> Answer:
         """One signed delivery. What is answered 200 is expected to be kept and answered from here on."""
+        began = datetime.now(UTC).isoformat()
         answer = self.post(json.dumps(envelope(items, {NUMBERS[0]: "554233330000"})).encode(), timeout=timeout)
         if answer.status == 200:
             for item in items:
                 if item.kind == "messages":
                     self.posted[item.wamid] = {"wamid": item.wamid, "type": item.payload["type"]}
+                if item.kind == "statuses":
+                    self.told.append({"wamid": item.wamid, "delivered_at": began})
         return answer
 
     def post_until_kept(self, items: Sequence[Item]) -> None:

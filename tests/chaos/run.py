@@ -90,7 +90,7 @@ def run(
             Evidence(
                 inbound=list(inbound.values()),
                 accepted=lab.phones.get("accepted"),
-                statuses=lab.phones.get("statuses"),
+                statuses=[*lab.phones.get("statuses"), *lab.told],
                 witnesses=lab.witnesses,
                 excused=lab.excused,
                 unknown=unknown,
