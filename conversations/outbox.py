@@ -26,6 +26,7 @@ BACKOFF_MAX = timedelta(minutes=5)
 TELL_TRIES = 8  # with the waits before it: after about four minutes
 BROKEN_BACKOFF_MAX = timedelta(minutes=15)
 CHANNEL_EVIDENCE_MAX = timedelta(minutes=10)  # without any sign of life of the status channel a person decides
+CLOCKS_APART = timedelta(seconds=2)  # a worker's clock that is further from Meta's is wrong (faults.md G2)
 
 
 class Cause(StrEnum):
@@ -73,6 +74,9 @@ TRANSITIONS: dict[MessageState, dict[Cause, MessageState]] = {
     },
     UNKNOWN: {
         Cause.CLAIMED: SENDING,
+        Cause.PUT_OFF: QUEUED,  # its sender had been held up, not lost, and tells what became of it
+        Cause.REFUSED: FAILED,
+        Cause.NO_ANSWER: UNKNOWN,
         Cause.NO_STATUS_YET: UNKNOWN,
         Cause.BOT_PAUSED: UNKNOWN,
         Cause.SUPERSEDED: CANCELLED,
@@ -200,10 +204,15 @@ def next_step(
             return Settle(MessageState(message.state))
 
 
+def stale_at(message: Message, patience: Patience) -> datetime:
+    """When others hold the sender for lost; it must not begin to send it any more."""
+    return (message.claimed_at or message.received_at) + patience.stale
+
+
 def _sending(message: Message, *, now: datetime, patience: Patience) -> Step:
-    stale_at = (message.claimed_at or message.received_at) + patience.stale
-    if stale_at > now:
-        return Wait(stale_at)
+    until = stale_at(message, patience)
+    if until > now:
+        return Wait(until)
     return after(message.state, Cause.SENDER_LOST, due_at=now + patience.unknown)
 
 
@@ -214,7 +223,7 @@ def _unknown(message: Message, *, now: datetime, patience: Patience, status_seen
     since = _doubted_since(message)
     if message.actor == Actor.PYLOTO and message.resends < RESENDS_MAX:
         # What was sent while it was still on its way may have been taken, and told of, before it.
-        if datetime.fromtimestamp(status_seen_at, UTC) > since:
+        if datetime.fromtimestamp(status_seen_at, UTC) > since + CLOCKS_APART:
             return Claim(resend=True)
         if now < since + CHANNEL_EVIDENCE_MAX:
             return after(message.state, Cause.NO_STATUS_YET, due_at=now + patience.unknown)
@@ -231,9 +240,9 @@ def _doubted_since(message: Message) -> datetime:
     return message.doubted_at or message.claimed_at or message.received_at
 
 
-def begins_doubt(message: Message, step: Settle) -> bool:
-    """Whether nobody knows from now on whether it was sent; not where that was so before, and it only goes on waiting."""
-    return message.state == MessageState.SENDING and step.state == MessageState.UNKNOWN
+def begins_doubt(step: Settle) -> bool:
+    """Whether it may have been sent until now; not where that was so before, and it only goes on waiting."""
+    return step.event == EventType.SEND_UNCERTAIN
 
 
 def gives_way(message: Message) -> bool:

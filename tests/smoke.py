@@ -27,7 +27,16 @@ from pyloto.processes import Runner
 from pyloto.stack import Stack, child_environment
 from tests.lab.emulator import EmulatorMissing, free_port
 from tests.lab.installation import set_environment, start_stores
-from tests.lab.phones import DELIVERIES, GREETINGS, QUESTIONS, Lead, Phones, nothing_is_due
+from tests.lab.phones import (
+    DELIVERIES,
+    GREETINGS,
+    QUESTIONS,
+    WRITE_AGAIN_SECONDS,
+    Lead,
+    Phones,
+    is_anything_in_doubt,
+    nothing_is_due,
+)
 from tests.lab.trail import problems_of_chains
 
 PLAY_SECONDS = 90  # the longest that everything may take to be answered; a quiet machine needs 25
@@ -130,6 +139,7 @@ def play(installation: Stack, phones: Phones) -> list[str]:
     phones.post("deliver", customers=crowd, text="Oi, quero saber mais")
 
     killed = flushed = False
+    write_at = 0.0
     crowd_ids = set(crowd)
     deadline = time.monotonic() + PLAY_SECONDS
     while time.monotonic() < deadline:
@@ -151,6 +161,9 @@ def play(installation: Stack, phones: Phones) -> list[str]:
             say(f"Valkey flushed after {answered} of {BATCH} replies")
         if flushed and all(lead.done for lead in leads) and nothing_is_due(phones):
             return []
+        if flushed and time.monotonic() > write_at and is_anything_in_doubt():
+            say_to_all(phones, phones.add(1), GREETINGS)
+            write_at = time.monotonic() + WRITE_AGAIN_SECONDS
         time.sleep(TICK_SECONDS)
     unfinished = [f"no handoff for a lead after {lead.sent} messages" for lead in leads if not lead.done]
     return [f"time is up after {PLAY_SECONDS} s; killed: {killed}, flushed: {flushed}", *unfinished]

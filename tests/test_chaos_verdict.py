@@ -147,25 +147,27 @@ def test_a_reply_that_was_accepted_twice_is_doubled(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("second_after", "another_at", "status_of", "told_after", "is_fine"),
+    ("second_after", "another_at", "status_of", "tried_after", "is_fine"),
     [
         (10, 1, "another", 8, True),  # nothing came of the first, and something of a later one
-        (10, 0, "another", 8, True),  # of one of the same second
-        (10, -1, "another", 8, False),  # of one that was sent before
+        (10, 0, "another", 8, False),  # of one that was sent at the same time
+        (10, 1, "from another number", 8, False),
         (3, 1, "another", 2, False),  # not waited for long enough
         (10, 1, "another", 12, False),  # the channel had shown no sign of life
         (10, 1, "w0", 8, False),  # the first one's status had come
     ],
 )
 def test_a_second_send_is_fine_only_in_the_documented_window(
-    world: World, second_after: int, another_at: int, status_of: str, told_after: int, is_fine: bool
+    world: World, second_after: int, another_at: int, status_of: str, tried_after: int, is_fine: bool
 ) -> None:
     world.receives()
     world.replies()
     world.replies("r2", seq=3)
-    later = {"callback_data": f"{USER}.r2", "wamid": "another", "accepted_at": at(another_at)}
-    told = [{"wamid": status_of, "delivered_at": at(told_after)}]
-    accepted = [accepted_at(0), later, accepted_at(second_after)]
+    world.replies("r3", seq=4)
+    later = accepted_at(another_at) | {"callback_data": f"{USER}.r2", "wamid": "another"}
+    elsewhere = later | {"callback_data": f"{USER}.r3", "wamid": "from another number", "phone_number_id": "2"}
+    told = [{"wamid": status_of, "tried_at": at(tried_after), "delivered_at": at(tried_after + 1)}]
+    accepted = [accepted_at(0), later, elsewhere, accepted_at(second_after)]
     verdict = judge(Evidence(inbound=INBOUND, accepted=accepted, statuses=told, unknown=timedelta(seconds=5)))
     assert (verdict.windows, verdict.passed) == ((1, True) if is_fine else (0, False))
 
@@ -310,4 +312,9 @@ def at(seconds: float) -> str:
 
 
 def accepted_at(seconds: float) -> dict[str, Any]:
-    return {"callback_data": f"{USER}.r1", "wamid": f"w{seconds}", "accepted_at": at(seconds)}
+    return {
+        "callback_data": f"{USER}.r1",
+        "wamid": f"w{seconds}",
+        "phone_number_id": "1",
+        "accepted_at": at(seconds),
+    }

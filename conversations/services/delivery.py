@@ -33,7 +33,7 @@ from conversations.services.moving import Departed
 from conversations.sessions import leave_time
 from conversations.stores import ConversationStore, Loaded, SessionStore, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
-from conversations.whatsapp.client import Accepted, Recipient, Rejected, SendResult, WhatsAppOutboundClient
+from conversations.whatsapp.client import Accepted, NotSent, Recipient, Rejected, SendResult, WhatsAppOutboundClient
 from conversations.whatsapp.errors import ErrorClass
 from conversations.whatsapp.messages import content_from_document
 from conversations.whatsapp.split import provider_key
@@ -178,7 +178,7 @@ def work_outbox(run: Run) -> datetime | None:
             case outbox.Wait(until=until):
                 return until
             case outbox.Post() if message.pk in run.posted:  # its outcome could not be recorded: it turns stale
-                return (message.claimed_at or now) + run.patience.stale
+                return outbox.stale_at(message, run.patience)
             case outbox.Post():
                 post(run, message, partial(recipient_of, loaded, message))
             case outbox.Settle():
@@ -285,6 +285,8 @@ def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) ->
 
 
 def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> SendResult:
+    if clock.now() >= outbox.stale_at(message, run.patience):
+        return NotSent("stale")  # this process was held up, and another waits for the message's status by now
     try:
         content = content_from_document(message.type, message.text, message.payload)
         return run.client.send_response(
@@ -332,22 +334,19 @@ def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:
     Where it cannot be written the message stays SENDING and turns stale, as if nobody knew.
     """
     path = conversations.message_path(run.user_key, message.pk)
+    answered_at = clock.now()
     for race in range(RECORD_TRIES):
         try:
             loaded = run.load([path, profiles.path(run.user_key)], follow=False)
             if loaded.header is None or path not in loaded.snapshots:
                 return
             message = Message.from_snapshot(loaded.snapshots[path])
-            if not _is_ours(run, message):
+            if not _is_ours(run, message, answered_at):
                 return  # an earlier try was applied after all, or it was taken from us
-            step = outbox.after_send(
-                message,
-                result,
-                now=clock.now(),
-                patience=run.patience,
-                can_mend=_can_mend(message, result, profile_in(loaded, run.user_key)),
-            )
-            settle(run, loaded, message, step, now=clock.now())
+            now = clock.now()
+            can_mend = _can_mend(message, result, profile_in(loaded, run.user_key))
+            step = outbox.after_send(message, result, now=now, patience=run.patience, can_mend=can_mend)
+            settle(run, loaded, message, step, now=now)
         except LOST_RACE:
             time.sleep(jitter(race))
         else:
@@ -367,8 +366,13 @@ def _can_mend(message: Message, result: SendResult, profile: UserProfile | None)
         return False
 
 
-def _is_ours(run: Run, stored: Message) -> bool:
-    return stored.state == MessageState.SENDING and stored.claimed_by == run.attempt
+def _is_ours(run: Run, stored: Message, answered_at: datetime) -> bool:
+    """Whether this run's send is the last one, and nobody has written what became of it.
+
+    That others held this run for lost while it was sending tells nothing.
+    """
+    was_given_up = stored.state == MessageState.UNKNOWN and stored.doubted_at and stored.doubted_at < answered_at
+    return stored.claimed_by == run.attempt and (stored.state == MessageState.SENDING or bool(was_given_up))
 
 
 def settle(run: Run, loaded: Loaded, message: Message, step: outbox.Settle, *, now: datetime) -> None:
@@ -458,7 +462,7 @@ def settled(user_key: str, message: Message, step: outbox.Settle, *, now: dateti
         "due": due(message.pk, step.due_at) if step.due_at else DELETE_FIELD,
     }
     why_put_off = step.state == MessageState.CANCELLED and not message.status_at  # is not why it is not sent
-    if outbox.begins_doubt(message, step):
+    if outbox.begins_doubt(step):
         fields["doubted_at"] = now
     if step.errors or why_put_off:
         fields["errors"] = step.errors

@@ -44,7 +44,7 @@ quarantine = QuarantineStore()
 
 QUARANTINE_INLINE_MAX = 700_000  # characters; a document holds 1 MiB
 UNREADABLE_MAX = 1000  # in one delivery, as many as Meta puts into one; 3 MB hold a million tiny ones
-SEND_STATUSES = {"sent", "failed"}  # of the moment of a send; an older message is delivered and read at any time
+SENT = "sent"  # of the moment of a send; an older message is delivered, read or given up at any time
 SWEEP_AFTER = timedelta(seconds=15)  # a message that nobody was rung for is found by the sweeper after this
 
 
@@ -278,7 +278,7 @@ def _status_updates(statuses: Sequence[StatusUpdate], receipt: Receipt, received
     found = conversations.find_by_provider_keys(sorted(unnamed)) if unnamed else {}
     fields_by_path: dict[str, dict[str, Any]] = {}
     for status in statuses:
-        if status.status in SEND_STATUSES:
+        if status.status == SENT:
             seen = receipt.statuses_seen.get(status.phone_number_id)
             receipt.statuses_seen[status.phone_number_id] = max(status.timestamp, seen or status.timestamp)
         key = provider_key(status.wamid)

@@ -74,6 +74,7 @@ class FakeMeta:
         self._inbound: dict[str, dict[str, Any]] = {}
         self._accepted: list[dict[str, Any]] = []
         self._statuses: list[dict[str, Any]] = []
+        self._statuses_tried: dict[tuple[str, str], str] = {}  # (wamid, status): when the first try had ended
         self._rates = Rates()
         self._media_tokens: dict[str, tuple[str, float]] = {}  # token to (media_id, monotonic end)
         self._dirty = threading.Event()
@@ -455,9 +456,11 @@ class FakeMeta:
         with self._lock:
             for item in items:
                 if item.kind == "statuses":
+                    name, now = item.payload["status"], _now()
+                    tried_at = self._statuses_tried.setdefault((item.wamid, name), now)
                     if status == 200:
-                        told = {"status": item.payload["status"], "at": item.payload["timestamp"]}
-                        self._statuses.append({"wamid": item.wamid, **told, "delivered_at": _now()})
+                        told = {"status": name, "at": item.payload["timestamp"], "tried_at": tried_at}
+                        self._statuses.append({"wamid": item.wamid, **told, "delivered_at": now})
                     continue
                 if status == 200:
                     self._delivered(item)

@@ -19,7 +19,6 @@ from tests.lab.trail import problems_of_chains, read_chains
 
 from .witness import Witness
 
-STATUS_PRECISION = timedelta(seconds=1)  # statuses carry whole seconds
 # Nobody owes an answer to these.
 SILENT_TYPES = {"reaction", "system", "revoke", "edit"}
 UNSENT = {MessageState.FAILED, MessageState.CANCELLED, MessageState.NEEDS_HUMAN}
@@ -57,7 +56,7 @@ class Evidence:
     """What the fake Meta saw, and what whoever broke things knows.
 
     `inbound`: messages that were answered 200: {"wamid", "type"}. `accepted`: sends in their order. `statuses`: those whose
-    webhook was answered 200. `excused`: the user_keys of whom a reply was made to fail for good. `unknown`: how long
+    webhook was answered 200 at last (`delivered_at`), tried for the first time at `tried_at`. `excused`: the user_keys of whom a reply was made to fail for good. `unknown`: how long
     a doubtful send waits for its status.
     """
 
@@ -236,16 +235,20 @@ def _doubled(verdict: Verdict, callback: str, why: str) -> None:
 def _within_window(evidence: Evidence, callback: str) -> bool:
     """Whether the second send was allowed: faults.md §3.4, and nothing of the product is asked.
 
-    No status of the first had come within the wait, while one of another message, sent later, had.
+    No status of the first had come within the wait, while one of another message, sent later from the same number, had.
     """
     first, second = (record for record in evidence.accepted if record["callback_data"] == callback)
     again_at, accepted_at = _time(second["accepted_at"]), _time(first["accepted_at"])
     if again_at - accepted_at < evidence.unknown:
         return False
-    before = {told["wamid"] for told in evidence.statuses if _time(told["delivered_at"]) < again_at}
-    later_than = accepted_at - STATUS_PRECISION
-    later = {record["wamid"] for record in evidence.accepted if _time(record["accepted_at"]) > later_than}
-    return first["wamid"] not in before and bool(before & (later - {first["wamid"], second["wamid"]}))
+    came = {told["wamid"] for told in evidence.statuses if _time(told["delivered_at"]) < again_at}
+    tried = {told["wamid"] for told in evidence.statuses if _time(told["tried_at"]) < again_at}
+    later = {
+        record["wamid"]
+        for record in evidence.accepted
+        if _time(record["accepted_at"]) > accepted_at and record["phone_number_id"] == first["phone_number_id"]
+    }
+    return first["wamid"] not in came and bool(tried & (later - {second["wamid"]}))
 
 
 def _timing(evidence: Evidence, callback: str) -> str:

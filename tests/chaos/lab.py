@@ -79,7 +79,7 @@ class Lab:
         self.phones = Phones(stack.simulator_url)
         self.orders = folder / "failpoints"
         self.posted: dict[str, dict[str, Any]] = {}  # by wamid: what the driver itself brought and was answered 200
-        self.told: list[dict[str, Any]] = []  # the statuses among it: {"wamid", "delivered_at"}
+        self.told: list[dict[str, Any]] = []  # the statuses among it: {"wamid", "tried_at", "delivered_at"}
         self.witnesses: list[Witness] = []
         self.excused: set[str] = set()  # the user_keys of whom a reply is expected to fail for good
         self.flushes = 0  # how often Valkey has forgotten everything
@@ -267,7 +267,8 @@ class Lab:
                 if item.kind == "messages":
                     self.posted[item.wamid] = {"wamid": item.wamid, "type": item.payload["type"]}
                 if item.kind == "statuses":
-                    self.told.append({"wamid": item.wamid, "delivered_at": began})
+                    told = {"wamid": item.wamid, "tried_at": began, "delivered_at": datetime.now(UTC).isoformat()}
+                    self.told.append(told)
         return answer
 
     def post_until_kept(self, items: Sequence[Item]) -> None:

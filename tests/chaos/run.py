@@ -12,12 +12,11 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from conversations.models import MessageState
-from pyloto.documents import Unavailable, get_store
+from pyloto.documents import Unavailable
 from pyloto.management.commands.dev import prepare_databases
 from pyloto.processes import ProcessError, Runner
 from tests.lab.canaries import NAME, PHONE
-from tests.lab.phones import WAITING, nothing_is_due
+from tests.lab.phones import WRITE_AGAIN_SECONDS, is_anything_in_doubt, nothing_is_due
 
 from . import faults_broker, faults_graph, faults_ingest, faults_people, faults_store, faults_time  # noqa: F401
 from .faults import FAULTS, Fault, Unexpected
@@ -30,7 +29,6 @@ SLOW_STATUSES = (0, 0, 2, 6)  # seconds that are drawn from; the last is longer 
 DRAIN_POLL_SECONDS = 0.5
 PEOPLE, FEW_PEOPLE = 90, 45  # who are there at the beginning; a fault that finds nobody left gathers more
 QUIET_LOOKS = 3  # so often in a row nothing may be due
-WRITE_AGAIN_SECONDS = 3
 QUIET_SECONDS = 5  # from the last thing settled to the verdict
 
 Say = Callable[[str], None]
@@ -166,10 +164,7 @@ def look_back(lab: Lab) -> list[str]:
 
 
 def drain(lab: Lab, seconds: float) -> bool:
-    """Wait until nothing waits any more, and stays so; whether it came to that.
-
-    Customers go on writing while a send is in doubt: only what is sent after it shows whether statuses come at all.
-    """
+    """Wait until nothing waits any more, and stays so; whether it came to that."""
     deadline = time.monotonic() + seconds
     write_at = 0.0
     quiet = 0
@@ -183,7 +178,3 @@ def drain(lab: Lab, seconds: float) -> bool:
                 write_at = time.monotonic() + WRITE_AGAIN_SECONDS
         time.sleep(DRAIN_POLL_SECONDS)
     return False
-
-
-def is_anything_in_doubt() -> bool:
-    return any(snapshot.data["state"] == MessageState.UNKNOWN for snapshot in get_store().query(WAITING))

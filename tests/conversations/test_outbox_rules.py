@@ -106,10 +106,10 @@ def test_the_state_and_the_statuses_tell_the_next_step(item: Message, expected: 
     ("item", "seen", "expected"),
     [
         (message(UNKNOWN), ALIVE, Claim(resend=True)),
-        (message(UNKNOWN), (NOW - 119 * SECOND).timestamp(), Claim(resend=True)),
-        # no status has come of what was sent since it is in doubt: silence proves nothing
+        (message(UNKNOWN), (NOW - 117 * SECOND).timestamp(), Claim(resend=True)),
+        # no status has come of what was surely sent since it is in doubt: silence proves nothing
         (message(UNKNOWN), DEAD, LATER),
-        (message(UNKNOWN), (NOW - 2 * MINUTE).timestamp(), LATER),
+        (message(UNKNOWN), (NOW - 118 * SECOND).timestamp(), LATER),
         (message(UNKNOWN, doubted_at=NOW - 10 * MINUTE), DEAD, ASK),
         (message(UNKNOWN, doubted_at=NOW - 10 * MINUTE), ALIVE, Claim(resend=True)),
         # another release noted no beginning of the doubt: its claim counts

@@ -7,8 +7,8 @@ import pytest
 
 from audit import EventType
 from conversations.models import Actor
-from conversations.services import planning
-from conversations.whatsapp.client import Ambiguous, Rejected
+from conversations.services import delivery, planning
+from conversations.whatsapp.client import Accepted, Ambiguous, NotSent, Rejected
 from conversations.whatsapp.errors import ErrorClass
 from pyloto.documents import Update
 
@@ -27,9 +27,9 @@ def uncertain(customer: Customer) -> Customer:
     return customer
 
 
-def statuses_come(customer: Customer, clock: Any) -> None:
-    """Meta tells about somebody else's message, sent after ours: the status channel is alive."""
-    clock.shift(2)
+def statuses_come(customer: Customer, clock: Any, after: float = 4) -> None:
+    """Meta tells about somebody else's message, sent so many seconds after ours: the status channel is alive."""
+    clock.shift(after)
     customer.status_arrives("f" * 32 + "." + "e" * 40)
 
 
@@ -75,12 +75,12 @@ def test_a_failed_status_tells_that_it_never_arrived(customer: Customer) -> None
     assert [handoff.routing for handoff in customer.handoffs] == ["failure"]
 
 
-@pytest.mark.parametrize("status", ["delivered", "read", "played"])
-def test_what_customers_do_with_older_messages_is_no_sign_that_statuses_come(
+@pytest.mark.parametrize("status", ["delivered", "read", "played", "failed"])
+def test_what_becomes_of_older_messages_is_no_sign_that_statuses_come(
     customer: Customer, clock: Any, status: str
 ) -> None:
     uncertain(customer)
-    clock.shift(2)
+    clock.shift(4)
     customer.status_arrives("f" * 32 + "." + "e" * 40, status)
     customer.is_served_after(clock, UNKNOWN)
     assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
@@ -126,6 +126,68 @@ def test_where_no_status_of_anybody_comes_silence_proves_nothing(customer: Custo
     for _ in range(6):
         customer.is_served_after(clock, UNKNOWN)
     assert (customer.states, len(customer.outside.sent)) == (["NEEDS_HUMAN"], 1)
+
+
+def test_what_was_sent_within_the_error_of_our_clock_proves_nothing(customer: Customer, clock: Any) -> None:
+    uncertain(customer)
+    statuses_come(customer, clock, after=1)
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
+
+
+def test_what_was_sent_before_whatsapp_failed_to_answer_proves_nothing(customer: Customer, clock: Any) -> None:
+    def answer_takes_long() -> None:
+        statuses_come(customer, clock)
+        clock.shift(6)
+
+    customer.outside.before_answers = [answer_takes_long]
+    uncertain(customer)
+    customer.is_served_after(clock, UNKNOWN)
+    assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
+
+
+def test_who_was_held_up_until_others_hold_it_for_lost_does_not_send(
+    customer: Customer, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held_up(name: str, subject: str = "") -> None:
+        if name == "outbox.before_post":
+            clock.shift(STALE)
+
+    customer.writes("oi")
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "failpoint", held_up)
+        customer.is_served()
+    assert (customer.states, customer.outside.sent) == (["QUEUED"], [])
+    customer.is_served_after(clock, timedelta(seconds=3))
+    assert (customer.states, len(customer.outside.sent)) == (["SENT"], 1)
+    assert reasons(customer) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "told"),
+    [
+        (NotSent("ConnectTimeoutError"), "QUEUED", []),
+        (Rejected(131026, ErrorClass.PERMANENT), "FAILED", ["PERMANENT"]),
+        (Accepted("wamid.late"), "SENT", []),
+        (LOST, "UNKNOWN", ["ambiguous"]),
+    ],
+)
+def test_who_was_held_for_lost_while_sending_still_tells_what_became_of_it(
+    customer: Customer, clock: Any, answer: Any, state: str, told: list[str]
+) -> None:
+    def hold_for_lost() -> None:
+        clock.shift(STALE)
+        delivery.work_outbox(delivery.Run(customer.user_key, "another", customer.outside))  # type: ignore[arg-type]
+        assert customer.states == ["UNKNOWN"]
+        statuses_come(customer, clock)
+        clock.shift(6)
+
+    customer.outside.answers, customer.outside.before_answers = [answer], [hold_for_lost]
+    customer.writes("oi").is_served()
+    assert (customer.states[0], reasons(customer)) == (state, ["sender_lost", *told])
+    if state == "UNKNOWN":  # the status that came in between is older than this doubt
+        customer.is_served_after(clock, UNKNOWN)
+        assert (customer.states, len(customer.outside.sent)) == (["UNKNOWN"], 1)
 
 
 def test_what_was_sent_while_it_was_still_on_its_way_proves_nothing(customer: Customer, clock: Any) -> None:

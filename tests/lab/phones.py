@@ -11,6 +11,7 @@ from pyloto.documents import Query, get_store
 
 POLL_SECONDS = 0.1
 
+WRITE_AGAIN_SECONDS = 3  # while a send is in doubt
 WAITING = Query("messages", group=True, where=(("due.shard", ">=", 0),), order_by=(("due.shard", "asc"),))
 GREETINGS = ("Oi", "Bom dia!", "Olá, tudo bem?", "opa", "Boa tarde", "Oi, pode me ajudar?")
 QUESTIONS = (
@@ -94,6 +95,11 @@ def nothing_is_due(phones: Phones) -> bool:
     if any(phones.get("pending").values()):
         return False
     return not get_store().query(replace(WAITING, limit=1))
+
+
+def is_anything_in_doubt() -> bool:
+    """Then somebody must go on writing: only what is sent later shows whether statuses come at all."""
+    return any(snapshot.data["state"] == "UNKNOWN" for snapshot in get_store().query(WAITING))
 
 
 def wait_until(condition: Callable[[], bool], complaint: str, seconds: float = 20) -> None:
