@@ -102,12 +102,19 @@ def embedded_store() -> Iterator[DocumentStore]:
     yield from _watched(EmbeddedStore())
 
 
-@pytest.fixture
-def firestore_store(firestore_emulator: emulator.FirestoreEmulator) -> Iterator[DocumentStore]:
+@pytest.fixture(scope="session")
+def firestore_client(firestore_emulator: emulator.FirestoreEmulator) -> DocumentStore:
     from pyloto.documents.firestore import FirestoreStore
 
+    return FirestoreStore(project=firestore_emulator.project, database="(default)")
+
+
+@pytest.fixture
+def firestore_store(
+    firestore_emulator: emulator.FirestoreEmulator, firestore_client: DocumentStore
+) -> Iterator[DocumentStore]:
     firestore_emulator.clear()
-    yield from _watched(FirestoreStore(project=firestore_emulator.project, database="(default)"))
+    yield from _watched(firestore_client)
 
 
 @pytest.fixture(params=["embedded", "firestore"])

@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ class Customer:
     def __init__(self, store: FaultyStore, outside: Outside, *, wa_id: str = "5542999990001") -> None:
         self.store, self.outside, self.wa_id = store, outside, wa_id
         self._user_key = ""
+        self._kept: dict[Hashable, Any] | None = None
 
     # --- what they do -------------------------------------------------------------------------------------------------
     def writes(self, *texts: str) -> "Customer":
@@ -75,6 +77,15 @@ class Customer:
         return self.is_served()
 
     # --- what the documents say ---------------------------------------------------------------------------------------
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nothing changes meanwhile: each collection is read once, however often it is asked for."""
+        self._kept = {}
+        try:
+            yield
+        finally:
+            self._kept = None
+
     @property
     def user_key(self) -> str:
         """The only customer's, where nobody else wrote before."""
@@ -90,7 +101,8 @@ class Customer:
 
     @property
     def header(self) -> Conversation:
-        return Conversation.from_snapshot(self.store.inner.get(f"conversations/{self.user_key}"))
+        path = f"conversations/{self.user_key}"
+        return Conversation.from_snapshot(self._once(path, lambda: self.store.inner.get(path)))
 
     @property
     def received(self) -> list[Message]:
@@ -145,7 +157,15 @@ class Customer:
         return (Message.from_snapshot(snapshot) for snapshot in self._read(f"conversations/{self.user_key}/messages"))
 
     def _read(self, collection: str, *, group: bool = False) -> list[Any]:
-        return self.store.inner.query(Query(collection, group=group))
+        query = Query(collection, group=group)
+        return self._once(query, lambda: self.store.inner.query(query))
+
+    def _once(self, what: Hashable, read: Callable[[], Any]) -> Any:
+        if self._kept is None:
+            return read()
+        if what not in self._kept:
+            self._kept[what] = read()
+        return self._kept[what]
 
 
 def _is_echo(message: Message) -> bool:

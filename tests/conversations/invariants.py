@@ -12,6 +12,13 @@ UNSENT = {MessageState.FAILED, MessageState.CANCELLED, MessageState.NEEDS_HUMAN}
 
 def check(customer: Customer) -> None:
     """Every message belongs to one turn or waits for one, and every state change stands once in a chain that verifies."""
+    with customer.at_rest():
+        check_turns(customer)
+        check_sends(customer)
+        check_echoes(customer)
+
+
+def check_turns(customer: Customer) -> None:
     events = Counter(event["event_type"] for event in customer.trail())
     contacts = sum(event["metadata"]["messages"] for event in customer.events(EventType.USER_CONTACT))
     handled = [message for message in customer.received if message.state == MessageState.HANDLED]
@@ -30,8 +37,6 @@ def check(customer: Customer) -> None:
     seqs = [reply.seq for reply in customer.replies]
     assert seqs == sorted(set(seqs))
     assert customer.header.out_seq == max(seqs, default=0)
-    check_sends(customer)
-    check_echoes(customer)
 
 
 def check_sends(customer: Customer) -> None:
