@@ -26,7 +26,7 @@ BACKOFF_MAX = timedelta(minutes=5)
 TELL_TRIES = 8  # with the waits before it: after about four minutes
 BROKEN_BACKOFF_MAX = timedelta(minutes=15)
 CHANNEL_EVIDENCE_MAX = timedelta(minutes=10)  # without any sign of life of the status channel a person decides
-CLOCKS_APART = timedelta(seconds=2)  # a worker's clock that is further from Meta's is wrong (faults.md G2)
+CLOCKS_APART = timedelta(seconds=4)  # each worker's, and Meta's, are two seconds from Redis's at most (faults.md G2)
 
 
 class Cause(StrEnum):
@@ -74,9 +74,8 @@ TRANSITIONS: dict[MessageState, dict[Cause, MessageState]] = {
     },
     UNKNOWN: {
         Cause.CLAIMED: SENDING,
-        Cause.PUT_OFF: QUEUED,  # its sender had been held up, not lost, and tells what became of it
+        Cause.PUT_OFF: QUEUED,  # its sender was not lost, and knows what became of it
         Cause.REFUSED: FAILED,
-        Cause.NO_ANSWER: UNKNOWN,
         Cause.NO_STATUS_YET: UNKNOWN,
         Cause.BOT_PAUSED: UNKNOWN,
         Cause.SUPERSEDED: CANCELLED,
@@ -205,8 +204,13 @@ def next_step(
 
 
 def stale_at(message: Message, patience: Patience) -> datetime:
-    """When others hold the sender for lost; it must not begin to send it any more."""
+    """When others hold the sender for lost."""
     return (message.claimed_at or message.received_at) + patience.stale
+
+
+def send_until(message: Message, patience: Patience) -> datetime:
+    """When the sender must have stopped waiting for Meta: what others say next must not overtake it, nor a doubt be older."""
+    return stale_at(message, patience) - CLOCKS_APART
 
 
 def _sending(message: Message, *, now: datetime, patience: Patience) -> Step:
@@ -237,7 +241,7 @@ def _told_by_status(message: Message) -> Cause:
 
 
 def _doubted_since(message: Message) -> datetime:
-    return message.doubted_at or message.claimed_at or message.received_at
+    return max(filter(None, (message.doubted_at, message.claimed_at)), default=message.received_at)
 
 
 def begins_doubt(step: Settle) -> bool:

@@ -334,7 +334,7 @@ TURN_QUIET_SECONDS = env.seconds("TURN_QUIET_SECONDS", 3)  # a turn starts when 
 TURN_MAX_SECONDS = env.seconds("TURN_MAX_SECONDS", 15)  # ... or when the first message has waited this long
 FLOOD_MESSAGES_MAX = env.number("FLOOD_MESSAGES_MAX", 10, minimum=0)  # more in 60 s are a flood; 0: nothing is
 LOOP_TURNS_MAX = env.number("LOOP_TURNS_MAX", 40, minimum=0)  # more answers in a day call a person; 0: nor do loops
-OUTBOX_STALE_SECONDS = env.seconds("OUTBOX_STALE_SECONDS", 30, minimum=1)  # above the client's longest request
+OUTBOX_STALE_SECONDS = env.seconds("OUTBOX_STALE_SECONDS", 30, minimum=6)  # above the client's longest request
 OUTBOX_UNKNOWN_SECONDS = env.seconds("OUTBOX_UNKNOWN_SECONDS", 120, minimum=1)  # wait for the status of a doubtful send
 WHATSAPP_SENDS_PER_SECOND = env.number("WHATSAPP_SENDS_PER_SECOND", 60, minimum=1)  # of one number; Meta: 80, some 20
 HANDOFF_TARGET_MINUTES = env.number("HANDOFF_TARGET_MINUTES", 60, minimum=1)  # of opening hours, until a person answers

@@ -49,7 +49,7 @@ SETTINGS = {
     "SWEEP_SECONDS": "1",
     "TURN_QUIET_SECONDS": "0.2",
     "TURN_MAX_SECONDS": "3",
-    "OUTBOX_STALE_SECONDS": "4",
+    "OUTBOX_STALE_SECONDS": "7",
     "OUTBOX_UNKNOWN_SECONDS": "4",  # the fake's slowest status takes one second
     "FIRESTORE_PROJECT": "pyloto-smoke",
 }

@@ -33,7 +33,15 @@ from conversations.services.moving import Departed
 from conversations.sessions import leave_time
 from conversations.stores import ConversationStore, Loaded, SessionStore, due, load
 from conversations.turn_lock import clear_attempts, count_attempt
-from conversations.whatsapp.client import Accepted, NotSent, Recipient, Rejected, SendResult, WhatsAppOutboundClient
+from conversations.whatsapp.client import (
+    Accepted,
+    Ambiguous,
+    NotSent,
+    Recipient,
+    Rejected,
+    SendResult,
+    WhatsAppOutboundClient,
+)
 from conversations.whatsapp.errors import ErrorClass
 from conversations.whatsapp.messages import content_from_document
 from conversations.whatsapp.split import provider_key
@@ -55,6 +63,7 @@ sessions = SessionStore()
 OPEN_ITEMS_MAX = 200
 STEPS_MAX = 100  # a run that has sent this much lets another one go on
 SENDING_SECONDS = 25  # no send is begun later: with the client's longest request, within the task's soft time limit
+SEND_SECONDS_LEAST = 1
 RECORD_TRIES = 5
 UNREADABLE = (LookupError, TypeError, ValueError)  # what another release wrote
 BSUID_REFUSED = 131062  # Meta: this message needs a phone number
@@ -285,8 +294,9 @@ def post(run: Run, message: Message, find_recipient: Callable[[], Recipient]) ->
 
 
 def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -> SendResult:
-    if clock.now() >= outbox.stale_at(message, run.patience):
-        return NotSent("stale")  # this process was held up, and another waits for the message's status by now
+    seconds_left = (outbox.send_until(message, run.patience) - clock.now()).total_seconds()
+    if seconds_left < SEND_SECONDS_LEAST:  # this process was held up
+        return NotSent("stale")
     try:
         content = content_from_document(message.type, message.text, message.payload)
         return run.client.send_response(
@@ -294,6 +304,7 @@ def _send(run: Run, message: Message, find_recipient: Callable[[], Recipient]) -
             recipient=find_recipient(),
             content=content,
             callback_data=f"{run.user_key}.{message.pk}",
+            timeout_seconds=seconds_left,
         )
     except (PermanentError, ValueError, TypeError, LookupError) as exc:  # nothing was sent, and never will be
         alert("message_cannot_be_sent", message_key=message.pk, error=type(exc).__name__)
@@ -331,17 +342,16 @@ def _record_sent(run: Run, message: Message, result: Accepted) -> bool:
 def _record_not_sent(run: Run, message: Message, result: SendResult) -> None:
     """Races are lost to others' commits here, not to another send: what Meta answered is not forgotten over them.
 
-    Where it cannot be written the message stays SENDING and turns stale, as if nobody knew.
+    Where it cannot be written the message turns stale, as if nobody knew.
     """
     path = conversations.message_path(run.user_key, message.pk)
-    answered_at = clock.now()
     for race in range(RECORD_TRIES):
         try:
             loaded = run.load([path, profiles.path(run.user_key)], follow=False)
             if loaded.header is None or path not in loaded.snapshots:
                 return
             message = Message.from_snapshot(loaded.snapshots[path])
-            if not _is_ours(run, message, answered_at):
+            if not _is_ours(run, message, result):
                 return  # an earlier try was applied after all, or it was taken from us
             now = clock.now()
             can_mend = _can_mend(message, result, profile_in(loaded, run.user_key))
@@ -366,13 +376,15 @@ def _can_mend(message: Message, result: SendResult, profile: UserProfile | None)
         return False
 
 
-def _is_ours(run: Run, stored: Message, answered_at: datetime) -> bool:
-    """Whether this run's send is the last one, and nobody has written what became of it.
+def _is_ours(run: Run, stored: Message, result: SendResult) -> bool:
+    """Whether this run's send is the last one, and what became of it is not written.
 
-    That others held this run for lost while it was sending tells nothing.
+    Others may hold this run for lost by now: that ends with a sure answer, while a doubt is what they have noted themselves.
     """
-    was_given_up = stored.state == MessageState.UNKNOWN and stored.doubted_at and stored.doubted_at < answered_at
-    return stored.claimed_by == run.attempt and (stored.state == MessageState.SENDING or bool(was_given_up))
+    is_open = stored.state == MessageState.SENDING or (
+        stored.state == MessageState.UNKNOWN and not isinstance(result, Ambiguous)
+    )
+    return is_open and stored.claimed_by == run.attempt
 
 
 def settle(run: Run, loaded: Loaded, message: Message, step: outbox.Settle, *, now: datetime) -> None:

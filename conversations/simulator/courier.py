@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import urllib3
 
@@ -41,7 +42,7 @@ class Manners:
 
 
 class Courier:
-    """Threads that post parcels. `on_result(items, status)` hears the HTTP status of each try; 0 is no answer."""
+    """Threads that post parcels. `on_result(items, status, began)` hears the HTTP status of each try, 0 for no answer, and when it began."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Courier:
         webhook_url: str,
         app_secret: str,
         display_numbers: Mapping[str, str],
-        on_result: Callable[[Sequence[Item], int], None],
+        on_result: Callable[[Sequence[Item], int, datetime], None],
     ) -> None:
         self.webhook_url = webhook_url
         self.manners = Manners()
@@ -124,8 +125,9 @@ class Courier:
 
     def _work(self) -> None:
         while (parcel := self._next()) is not None:
+            began = datetime.now(UTC)
             status = self._post(parcel.items)
-            self._on_result(parcel.items, status)
+            self._on_result(parcel.items, status, began)
             with self._changed:
                 self._busy_lanes.discard(parcel.lane)
                 self._under_way -= 1

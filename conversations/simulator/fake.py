@@ -74,7 +74,7 @@ class FakeMeta:
         self._inbound: dict[str, dict[str, Any]] = {}
         self._accepted: list[dict[str, Any]] = []
         self._statuses: list[dict[str, Any]] = []
-        self._statuses_tried: dict[tuple[str, str], str] = {}  # (wamid, status): when the first try had ended
+        self._statuses_tried: dict[tuple[str, str], str] = {}  # (wamid, status): when the first try began
         self._rates = Rates()
         self._media_tokens: dict[str, tuple[str, float]] = {}  # token to (media_id, monotonic end)
         self._dirty = threading.Event()
@@ -451,16 +451,16 @@ class FakeMeta:
                 Item("statuses", payload, phone_number_id, webhooks.contact(customer)), delay + after
             )
 
-    def _on_result(self, items: Sequence[Item], status: int) -> None:
+    def _on_result(self, items: Sequence[Item], status: int, began: datetime) -> None:
         """The webhook answered; called by the courier's threads."""
         with self._lock:
             for item in items:
                 if item.kind == "statuses":
-                    name, now = item.payload["status"], _now()
-                    tried_at = self._statuses_tried.setdefault((item.wamid, name), now)
+                    name = item.payload["status"]
+                    tried_at = self._statuses_tried.setdefault((item.wamid, name), began.isoformat())
                     if status == 200:
                         told = {"status": name, "at": item.payload["timestamp"], "tried_at": tried_at}
-                        self._statuses.append({"wamid": item.wamid, **told, "delivered_at": now})
+                        self._statuses.append({"wamid": item.wamid, **told, "delivered_at": _now()})
                     continue
                 if status == 200:
                     self._delivered(item)

@@ -84,7 +84,7 @@ class WhatsAppOutboundClient:
     ) -> None:
         self._url = f"{graph_url.rstrip('/')}/{version}"
         self._headers = {"Authorization": f"Bearer {access_token}", "Content-Type": "application/json"}
-        self._timeout = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
+        self._connect_seconds, self._read_seconds = connect_seconds, read_seconds
         self._pool = urllib3.PoolManager(retries=False, maxsize=4)
         self._used_at = 0.0
 
@@ -96,8 +96,12 @@ class WhatsAppOutboundClient:
         content: Content,
         callback_data: str,
         quoted_message_id: str | None = None,
+        timeout_seconds: float | None = None,
     ) -> SendResult:
-        """Send one message from our number `phone_number_id`; `callback_data` comes back with each of its statuses."""
+        """Send one message from our number `phone_number_id`; `callback_data` comes back with each of its statuses.
+
+        `timeout_seconds`: for connecting and waiting together, where that is less than the client's own patience.
+        """
         if len(callback_data) > CALLBACK_DATA_MAX:
             raise ValueError(f"callback_data is longer than {CALLBACK_DATA_MAX} characters")
         body: dict[str, Any] = {
@@ -109,7 +113,8 @@ class WhatsAppOutboundClient:
         }
         if quoted_message_id:
             body["context"] = {"message_id": quoted_message_id}
-        answer = self._post(phone_number_id, body, self._timeout)
+        timeout = urllib3.Timeout(connect=self._connect_seconds, read=self._read_seconds, total=timeout_seconds)
+        answer = self._post(phone_number_id, body, timeout)
         if isinstance(answer, NotSent | Ambiguous | Rejected):
             return answer
         return _accepted(answer)

@@ -31,13 +31,17 @@ class Outside:
     answers: list[SendResult | BaseException] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     before_answers: list[Callable[[], object]] = field(default_factory=list)
+    timeouts: list[float] = field(default_factory=list)  # how long each send may take, in seconds
     dies_before: int = 0  # sends that a dying worker does not get to any more
 
-    def send_response(self, *, recipient: Recipient, content: Content, callback_data: str, **_: Any) -> SendResult:
+    def send_response(
+        self, *, recipient: Recipient, content: Content, callback_data: str, timeout_seconds: float, **_: Any
+    ) -> SendResult:
         if self.dies_before:
             self.dies_before -= 1
             raise WorkerDied
         self.sent.append(Sent(recipient, content, callback_data))
+        self.timeouts.append(timeout_seconds)
         answer = self.answers.pop(0) if self.answers else Accepted(f"wamid.out{len(self.sent)}")
         if self.before_answers:
             self.before_answers.pop(0)()

@@ -106,12 +106,14 @@ def test_the_state_and_the_statuses_tell_the_next_step(item: Message, expected: 
     ("item", "seen", "expected"),
     [
         (message(UNKNOWN), ALIVE, Claim(resend=True)),
-        (message(UNKNOWN), (NOW - 117 * SECOND).timestamp(), Claim(resend=True)),
+        (message(UNKNOWN), (NOW - 115 * SECOND).timestamp(), Claim(resend=True)),
         # no status has come of what was surely sent since it is in doubt: silence proves nothing
         (message(UNKNOWN), DEAD, LATER),
-        (message(UNKNOWN), (NOW - 118 * SECOND).timestamp(), LATER),
-        (message(UNKNOWN, doubted_at=NOW - 10 * MINUTE), DEAD, ASK),
-        (message(UNKNOWN, doubted_at=NOW - 10 * MINUTE), ALIVE, Claim(resend=True)),
+        (message(UNKNOWN), (NOW - 116 * SECOND).timestamp(), LATER),
+        # the doubt before this claim does not count, should another release not have noted the one after it
+        (message(UNKNOWN, doubted_at=NOW - 9 * MINUTE), (NOW - 3 * MINUTE).timestamp(), LATER),
+        (message(UNKNOWN, claimed_at=NOW - 11 * MINUTE, doubted_at=NOW - 10 * MINUTE), DEAD, ASK),
+        (message(UNKNOWN, claimed_at=NOW - 11 * MINUTE, doubted_at=NOW - 10 * MINUTE), ALIVE, Claim(resend=True)),
         # another release noted no beginning of the doubt: its claim counts
         (message(UNKNOWN, doubted_at=None), (NOW - 3 * MINUTE).timestamp(), LATER),
         (message(UNKNOWN, doubted_at=None), (NOW - 2 * MINUTE).timestamp(), Claim(resend=True)),

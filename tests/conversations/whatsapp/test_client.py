@@ -123,6 +123,13 @@ def test_lost_reply_is_ambiguous_and_sent_once(sender: Sender, mode: str, reason
     assert len(sender.fake.accepted()) == 1
 
 
+def test_who_has_less_time_waits_no_longer_than_that(fake: FakeMeta) -> None:
+    sender = Sender(fake)
+    sender.client = WhatsAppOutboundClient(graph_url=fake.url, version="v26.0", access_token=TOKEN, read_seconds=60)
+    fake.misbehave({"fail_next": [{"mode": "accept_then_timeout"}]})
+    assert sender.send(timeout_seconds=0.5) == Ambiguous("ReadTimeoutError")
+
+
 def test_refused_connection_was_certainly_not_sent(sender: Sender) -> None:
     assert isinstance(sender.send(), Accepted)  # leaves a connection open, which the refusal ends too
     sender.fake.misbehave({"fail_next": [{"mode": "refuse", "seconds": 0.3}]})
