@@ -209,7 +209,7 @@ def stale_at(message: Message, patience: Patience) -> datetime:
 
 
 def send_until(message: Message, patience: Patience) -> datetime:
-    """When the sender must have stopped waiting for Meta: what others say next must not overtake it, nor a doubt be older."""
+    """When the sender must have stopped waiting for Meta: nobody's next words overtake it, and no doubt begins before it ends."""
     return stale_at(message, patience) - CLOCKS_APART
 
 
@@ -245,7 +245,7 @@ def _doubted_since(message: Message) -> datetime:
 
 
 def begins_doubt(step: Settle) -> bool:
-    """Whether it may have been sent until now; not where that was so before, and it only goes on waiting."""
+    """Whether it comes into doubt; not where it has been in doubt, and only goes on waiting."""
     return step.event == EventType.SEND_UNCERTAIN
 
 

@@ -379,7 +379,7 @@ def _can_mend(message: Message, result: SendResult, profile: UserProfile | None)
 def _is_ours(run: Run, stored: Message, result: SendResult) -> bool:
     """Whether this run's send is the last one, and what became of it is not written.
 
-    Others may hold this run for lost by now: that ends with a sure answer, while a doubt is what they have noted themselves.
+    Others may hold it for lost by now: a sure answer ends their doubt, an uncertain one adds nothing to it.
     """
     is_open = stored.state == MessageState.SENDING or (
         stored.state == MessageState.UNKNOWN and not isinstance(result, Ambiguous)
