@@ -42,7 +42,7 @@ class Manners:
 
 
 class Courier:
-    """Threads that post parcels. `on_result(items, status, began)` hears the HTTP status of each try, 0 for no answer, and when it began."""
+    """Threads that post parcels. `on_result(items, status, began)` hears of each try: the HTTP status, 0 for no answer."""
 
     def __init__(
         self,
