@@ -26,8 +26,9 @@ def sends_of(lab: Lab, person: Person, wamid: str) -> int:
 
 @fault("D1", "nobody listens at Meta's")
 def refused_connections(lab: Lab) -> None:
+    person = lab.person()
     lab.graph.set_mode(Mode.REFUSE)
-    wamid = lab.says(lab.person())
+    wamid = lab.says(person)
     lab.wait_handled(wamid)
     time.sleep(lab.random.uniform(0.3, 1.5))
     lab.graph.set_mode(Mode.OK)
