@@ -138,8 +138,9 @@ def shows_unread(client: Client, count: int) -> bool:
 
 
 def order_of(html: str, *names: str) -> list[str]:
-    """Those of the names that stand in a page, in the order in which they do."""
-    return sorted((name for name in names if name in html), key=html.index)
+    """Those of the names that are texts of a page, in the order in which they stand there."""
+    found = {name: re.search(rf">\s*{name}\s*<", html) for name in names}
+    return sorted((name for name in names if found[name]), key=lambda name: found[name].start())
 
 
 def test_conversations_are_listed_by_their_last_message_in_several_views(

@@ -115,14 +115,6 @@ def test_the_death_of_a_child_ends_it_with_an_error_and_without_orphans(tmp_path
     assert [pid for pid in started if alive(pid)] == []
 
 
-@needs_proc
-def test_nothing_outlives_a_killed_manager(tmp_path: Path) -> None:
-    with running(tmp_path) as dev:
-        started = dev.wait_until_up()
-        dev.process.kill()
-        assert eventually(lambda: not any(alive(pid) for pid in started))
-
-
 @pytest.mark.django_db
 def test_the_first_administrator_gets_a_random_password_once() -> None:
     password = create_admin()
