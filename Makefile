@@ -11,10 +11,10 @@ run: .venv/installed
 	@$(BIN)/python -m pyloto.bootstrap
 	@exec $(BIN)/python manage.py dev $(ARGS)
 
-# Two at a time, with stores and servers of their own: two cores are busy to the end.
+# Two at a time, with stores and servers of their own, the longest first: two cores are busy to the end.
 test: .venv/installed-dev
-	$(MAKE) --no-print-directory -j2 lint test-conversations test-others check smoke smoke-firestore
-	$(MAKE) --no-print-directory chaos ARGS="--backend firestore --seconds 75"
+	$(MAKE) --no-print-directory -j2 lint test-conversations test-others chaos check smoke smoke-firestore \
+	    ARGS="--backend firestore --seconds 75"
 
 # Two halves of about the same length.
 test-conversations: .venv/installed-dev
