@@ -56,8 +56,8 @@ class Evidence:
     """What the fake Meta saw, and what whoever broke things knows.
 
     `inbound`: messages that were answered 200: {"wamid", "type"}. `accepted`: sends in their order. `statuses`: those whose
-    webhook was answered 200 at last (`delivered_at`), tried for the first time at `tried_at`. `excused`: the user_keys of whom a reply was made to fail for good. `unknown`: how long
-    a doubtful send waits for its status.
+    webhook was answered 200 at last (`delivered_at`), tried for the first time at `tried_at`. `excused`: the user_keys of
+    whom a reply was made to fail for good. `unknown`: how long a doubtful send waits for its status.
     """
 
     inbound: Sequence[dict[str, Any]]
