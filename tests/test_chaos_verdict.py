@@ -151,6 +151,7 @@ def test_a_reply_that_was_accepted_twice_is_doubled(world: World) -> None:
     [
         (10, 1, "another", 8, True),  # nothing came of the first, and something of a later one
         (10, 0, "another", 8, False),  # of one that was sent at the same time
+        (10, -1, "another", 8, False),  # before
         (10, 1, "from another number", 8, False),
         (3, 1, "another", 2, False),  # not waited for long enough
         (10, 1, "another", 12, False),  # the channel had shown no sign of life
